@@ -1,0 +1,131 @@
+"""The document's shape for one set of fields: a template with `%s` sites, and what goes into each.
+
+A column that is `-` is as good as absent, so a line belongs to the template of its other columns; nothing in a template is
+optional but the transport's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from vpcflow.codec.fields import Field, Form
+from vpcflow.codec.options import CodecOptions
+
+__all__ = ["ECS_VERSION", "Layout", "Site", "extra_names", "fill_extras", "json_text", "layout"]
+
+ECS_VERSION = "8.11.0"
+_COMMUNITY_FIELDS = frozenset(("srcaddr", "dstaddr", "srcport", "dstport", "protocol"))
+# Brackets a dotted name in a template, until `fill_extras` puts the record's own constant there.
+_MARK = "\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One `%s`. source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `network_type`, `community_id`."""
+
+    source: str
+    form: Form = Form.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """template: one action line and one document line. sites: the distinct ones; order: which one each `%s` is."""
+
+    template: str
+    sites: tuple[Site, ...]
+    order: tuple[int, ...]
+
+
+class _Leaf:
+    def __init__(self, text: str, *sites: Site, fragment: bool = False) -> None:
+        self.text, self.sites, self.fragment = text, sites, fragment
+
+
+def json_text(value: object) -> str:
+    """Return JSON, with `%` doubled so that it can stand in a template."""
+    return orjson.dumps(value).decode().replace("%", "%%")
+
+
+def _put(tree: dict[str, Any], path: str, leaf: _Leaf) -> None:
+    *parents, last = path.split(".")
+    for name in parents:
+        tree = tree.setdefault(name, {})
+    tree[last] = leaf
+
+
+def _written(node: dict[str, Any], sites: list[Site]) -> str:
+    # A fragment brings its own comma and name, or nothing at all: it cannot stand first.
+    members = sorted(node.items(), key=lambda member: isinstance(member[1], _Leaf) and member[1].fragment)
+    text = ""
+    for name, child in members:
+        comma = "," if text else ""
+        if isinstance(child, dict):
+            text += f"{comma}{json_text(name)}:{_written(child, sites)}"
+            continue
+        sites.extend(child.sites)
+        text += child.text if child.fragment else f"{comma}{json_text(name)}:{child.text}"
+    return "{" + text + "}"
+
+
+_QUOTED = frozenset((Form.TEXT, Form.ADDRESS, Form.TIME, Form.OUTCOME))
+
+
+def _ecs(tree: dict[str, Any], fields: tuple[Field, ...], options: CodecOptions) -> None:
+    _put(tree, "cloud.provider", _Leaf('"aws"'))
+    _put(tree, "ecs.version", _Leaf(json_text(ECS_VERSION)))
+    _put(tree, "event.kind", _Leaf('"event"'))
+    _put(tree, "event.category", _Leaf('["network"]'))
+    _put(tree, "event.type", _Leaf('["connection"]'))
+    for field in fields:
+        for target in field.places:
+            if target.path == "@timestamp":
+                continue
+            text = '"%s"' if target.form in _QUOTED else "%s"
+            _put(tree, target.path, _Leaf(text, Site(field.name, target.form), fragment=target.form is Form.TRANSPORT))
+    names = {field.name for field in fields}
+    if "srcaddr" in names:
+        _put(tree, "network.type", _Leaf('"%s"', Site("network_type")))
+    if {"srcaddr", "dstaddr"} <= names:
+        _put(tree, "related.ip", _Leaf('["%s","%s"]', Site("srcaddr"), Site("dstaddr")))
+    if names >= _COMMUNITY_FIELDS:
+        _put(tree, "network.community_id", _Leaf('"%s"', Site("community_id")))
+    if options.event_original:
+        _put(tree, "event.original", _Leaf('"%s"', Site("message")))
+
+
+def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[str]) -> Layout:
+    """Return the layout for lines with these fields, in documents that carry the record's own `extras` (dotted names)."""
+    tree: dict[str, Any] = {}
+    _put(tree, "@timestamp", _Leaf('"%s"', Site("time")))
+    for kind, value in (("type", "logs"), ("dataset", "aws.vpcflow"), ("namespace", options.namespace)):
+        _put(tree, f"data_stream.{kind}", _Leaf(json_text(value)))
+    _put(tree, "tags", _Leaf(json_text(list(options.tags))))
+    for name in extras:
+        _put(tree, name, _Leaf(f"{_MARK}{name}{_MARK}"))
+    if options.shape == "ecs":
+        _ecs(tree, fields, options)
+    else:
+        _put(tree, "message", _Leaf('"%s"', Site("message")))
+        _put(tree, "cloud.provider", _Leaf('"aws"'))
+    index = '"_index":"%s",' if options.index_mode == "pattern" else ""
+    sites = ([Site("index")] if index else []) + [Site("id"), Site("hash")]
+    action = '{"create":{' + index + '"_id":"%s%s"}}\n'
+    document = _written(tree, sites)
+    distinct = tuple(dict.fromkeys(sites))
+    return Layout(action + document + "\n", distinct, tuple(distinct.index(site) for site in sites))
+
+
+def extra_names(extras: Mapping[str, str | int]) -> tuple[str, ...]:
+    """Return the part of `extras` that a template depends on."""
+    return tuple(extras)
+
+
+def fill_extras(template: str, extras: Mapping[str, str | int]) -> str:
+    """Put the values of a record's own fields into a template made for their names."""
+    for name, value in extras.items():
+        template = template.replace(f"{_MARK}{name}{_MARK}", json_text(value))
+    return template

@@ -1,0 +1,43 @@
+"""What a decoder is told once: the document's shape, the formats of its sources, the caps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["CodecOptions", "FormatRule"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatRule:
+    """The line format of the sources that match all three patterns (`*`, `?`)."""
+
+    format: str | tuple[str, ...]
+    log_group: str = "*"
+    log_stream: str = "*"
+    source: str = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecOptions:
+    """Options of a decoder. Bytes and days; a cap of 0 days switches that side of the time window off."""
+
+    shape: Literal["ecs", "raw"] = "ecs"
+    event_original: bool = False
+    namespace: str = "default"
+    tags: tuple[str, ...] = ("forwarded", "aws-vpcflow")
+    formats: tuple[FormatRule, ...] = ()
+    include_log_groups: tuple[str, ...] = ("*",)
+    exclude_log_groups: tuple[str, ...] = ()
+    index_mode: Literal["data_stream", "pattern"] = "data_stream"
+    index_name: str = ""
+    max_inflated_bytes: int = 128_000_000
+    max_line_bytes: int = 65_536
+    time_past_days: float = 400.0
+    time_future_days: float = 1.0
+
+    @property
+    def target(self) -> str:
+        """Return the data stream, or the pattern of index names."""
+        default = f"logs-aws.vpcflow-{self.namespace}" if self.index_mode == "data_stream" else "logs-aws.vpcflow-{yyyy.MM.dd}"
+        return self.index_name or default

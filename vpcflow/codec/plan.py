@@ -1,0 +1,124 @@
+"""One compiled plan per set of fields: checked columns in, rendered bulk actions out. The hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vpcflow.codec.columns import ADDRESSES, Cells, holds, written
+from vpcflow.codec.community import community_ids
+from vpcflow.codec.document import Layout, Site, extra_names, fill_extras, layout
+from vpcflow.codec.fields import Field, Form, Kind
+from vpcflow.codec.options import CodecOptions
+from vpcflow.codec.stamps import Stamp, StampCache
+
+__all__ = ["BadColumnError", "BadTimeError", "Plan", "Rows"]
+
+_PORT_FIELDS = ("srcport", "dstport", "protocol")
+
+
+class BadColumnError(Exception):
+    """Some token of some column is not what its field allows."""
+
+
+class BadTimeError(Exception):
+    """Some row has no time, or one outside the window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What rows have beside their columns; lists are parallel to the columns.
+
+    hashes: the ids' second part. messages: the lines, ready to stand in JSON. fallback_ms: the time of rows whose format
+    has no `end`, milliseconds; None where the transport told none. window: allowed time, (from, to) in milliseconds.
+    """
+
+    hashes: Cells
+    messages: Cells
+    fallback_ms: Sequence[int | None]
+    window: tuple[int, int] | None
+    extras: Mapping[str, str | int]
+
+
+class Plan:
+    """Renders rows that all have these fields, each with a value (never `-`)."""
+
+    def __init__(self, fields: tuple[Field, ...], options: CodecOptions, stamps: StampCache) -> None:
+        """Work out once what every row of these fields needs."""
+        self._fields = fields
+        self._options = options
+        self._stamps = stamps
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._at = {field.name: place for place, field in enumerate(fields)}
+        self._checked = [(place, field.kind) for place, field in enumerate(fields)]
+
+    def _layout(self, names: tuple[str, ...]) -> Layout:
+        found = self._layouts.get(names)
+        if found is None:
+            if len(self._layouts) >= 64:  # noqa: PLR2004 - transports have a handful of field sets
+                self._layouts.clear()
+            found = self._layouts[names] = layout(self._fields, self._options, names)
+        return found
+
+    def render(self, columns: Sequence[Cells], rows: Rows) -> list[str]:
+        """Return `action\\ndocument\\n` for each row. Raises BadColumnError or BadTimeError if any row is bad."""
+        packed: dict[str, list[bytes]] = {}
+        stamps: dict[str, list[Stamp]] = {}
+        try:
+            for place, kind in self._checked:
+                if kind is Kind.ADDRESS:
+                    packed[self._fields[place].name] = list(map(ADDRESSES.__getitem__, columns[place]))
+                elif kind is Kind.SECONDS:
+                    stamps[self._fields[place].name] = list(map(self._stamps.__getitem__, columns[place]))
+                elif not holds(kind, columns[place]):
+                    raise BadColumnError
+        except ValueError as error:
+            raise BadColumnError from error
+        times = self._times(stamps, rows)
+        shape = self._layout(extra_names(rows.extras))
+        cells = [self._cells(site, columns, rows, packed, stamps, times) for site in shape.sites]
+        template = fill_extras(shape.template, rows.extras)
+        return list(map(template.__mod__, zip(*[cells[at] for at in shape.order], strict=True)))
+
+    def _times(self, stamps: Mapping[str, list[Stamp]], rows: Rows) -> list[Stamp]:
+        times = stamps.get("end")
+        if times is None:
+            try:
+                times = [self._stamps.of_ms(-1 if ms is None else ms) for ms in rows.fallback_ms]
+            except ValueError as error:
+                raise BadTimeError from error
+        if rows.window is not None:
+            seen = [stamp.ms for stamp in times]
+            if min(seen) < rows.window[0] or max(seen) > rows.window[1]:
+                raise BadTimeError
+        return times
+
+    def _cells(
+        self,
+        site: Site,
+        columns: Sequence[Cells],
+        rows: Rows,
+        packed: Mapping[str, list[bytes]],
+        stamps: Mapping[str, list[Stamp]],
+        times: list[Stamp],
+    ) -> Cells:
+        match site.source:
+            case "time":
+                return [stamp.iso for stamp in times]
+            case "id":
+                return [stamp.prefix for stamp in times]
+            case "index":
+                return [stamp.index for stamp in times]
+            case "hash":
+                return rows.hashes
+            case "message":
+                return rows.messages
+            case "network_type":
+                return ["ipv6" if ":" in token else "ipv4" for token in columns[self._at["srcaddr"]]]
+            case "community_id":
+                ports = [columns[self._at[name]] for name in _PORT_FIELDS]
+                return community_ids(zip(packed["srcaddr"], packed["dstaddr"], *ports, strict=True))
+            case name if site.form is Form.TIME:
+                return [stamp.iso for stamp in stamps[name]]
+            case name:
+                return written(site.form, columns[self._at[name]])
