@@ -6,7 +6,9 @@ import gzip
 import json
 import random
 
-V2 = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+V2 = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+)
 V5 = (
     f"{V2} vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr region az-id sublocation-type sublocation-id"
     " pkt-src-aws-service pkt-dst-aws-service flow-direction traffic-path"
@@ -25,7 +27,11 @@ def _line(pick: random.Random, known: list[str], eni: str, start: int, version: 
     if pick.random() < 0.03:
         source, destination = f"2600:1f18::{pick.randrange(1, 9999):x}", f"2600:1f18:1::{pick.randrange(1, 99):x}"
     protocol = pick.choices(("6", "17", "1"), (80, 17, 3))[0]
-    ports = (0, 0) if protocol == "1" else (pick.randrange(1024, 65536), pick.choice((22, 53, 80, 443, 443, 443, 3389, 5432)))
+    ports = (
+        (0, 0)
+        if protocol == "1"
+        else (pick.randrange(1024, 65536), pick.choice((22, 53, 80, 443, 443, 443, 3389, 5432)))
+    )
     packets = int(pick.paretovariate(0.8)) % 100_000 + 1
     action = "ACCEPT" if pick.random() > 0.15 else "REJECT"
     number = "2" if version == "v2" else "5"

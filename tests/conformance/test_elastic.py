@@ -13,7 +13,15 @@ from vpcflow.codec import CodecOptions, Decoder
 from vpcflow.codec.origins import file_origin
 
 pytestmark = pytest.mark.conformance
-SETS = ("ecs-samples", "extra-samples", "tcp-flag-sequence", "tgw-samples", "v5-all-fields", "v8-samples", "with-message-field")
+SETS = (
+    "ecs-samples",
+    "extra-samples",
+    "tcp-flag-sequence",
+    "tgw-samples",
+    "v5-all-fields",
+    "v8-samples",
+    "with-message-field",
+)
 DEVIATIONS = ("tags", "data_stream added", "dash dropped", "no empty object", "old shape")
 
 Json = dict[str, Any]

@@ -16,7 +16,9 @@ __all__ = ["community_ids"]
 _TCP, _UDP, _SCTP, _ICMP, _ICMP6 = "6", "17", "132", "1", "58"
 _WITH_PORTS = frozenset((_TCP, _UDP, _SCTP))
 _HEADS = {str(number): bytes((number, 0)) for number in range(256)}
-_ZERO, _ECHO = b"\0\0", b"\0\x08"
+_SEED = b"\0\0"
+_NO_PORTS = (b"", b"")
+_WITHOUT_PORTS = {_ICMP: (b"\0\0", b"\0\x08"), _ICMP6: (b"\0\0", b"\0\0")}
 _ENCODED = 28
 
 
@@ -29,22 +31,16 @@ class _Ports(dict[str, bytes]):
 _PORTS = _Ports()
 
 
-def _hash_input(source: bytes, destination: bytes, source_port: str, destination_port: str, protocol: str) -> bytes:
-    if protocol in _WITH_PORTS:
-        first, last = _PORTS[source_port], _PORTS[destination_port]
-    elif protocol == _ICMP:
-        first, last = _ZERO, _ECHO
-    elif protocol == _ICMP6:
-        return b"\0\0" + source + destination + _HEADS[protocol] + _ZERO + _ZERO
-    else:
-        first = last = b""
+def _hash_input(source: bytes, destination: bytes, first: bytes, last: bytes, protocol: str) -> bytes:
+    if protocol == _ICMP6:
+        return _SEED + source + destination + _HEADS[protocol] + first + last
     if len(source) == len(destination):
         swapped = source + first > destination + last
     else:
         swapped = int.from_bytes(source, "big") > int.from_bytes(destination, "big")
     if swapped:
-        return b"\0\0" + destination + source + _HEADS[protocol] + last + first
-    return b"\0\0" + source + destination + _HEADS[protocol] + first + last
+        return _SEED + destination + source + _HEADS[protocol] + last + first
+    return _SEED + source + destination + _HEADS[protocol] + first + last
 
 
 def community_ids(rows: Iterable[tuple[bytes, bytes, str, str, str]]) -> list[str]:
@@ -52,8 +48,21 @@ def community_ids(rows: Iterable[tuple[bytes, bytes, str, str, str]]) -> list[st
 
     Ports and numbers are decimal text that was checked before.
     """
+    inputs = []
+    for source, destination, source_port, destination_port, protocol in rows:
+        if protocol in _WITH_PORTS:
+            first, last = _PORTS[source_port], _PORTS[destination_port]
+            if len(source) == len(destination):  # nearly all: written out here, for speed
+                if source + first > destination + last:
+                    inputs.append(_SEED + destination + source + _HEADS[protocol] + last + first)
+                else:
+                    inputs.append(_SEED + source + destination + _HEADS[protocol] + first + last)
+                continue
+        else:
+            first, last = _WITHOUT_PORTS.get(protocol, _NO_PORTS)
+        inputs.append(_hash_input(source, destination, first, last, protocol))
     # 21 bytes a digest encode to 28 characters without padding; the last one is then always "A" where base64 of the 20
     # bytes has "=". One call of base64 for all rows instead of one each.
-    digests = b"".join([sha1(_hash_input(*row), usedforsecurity=False).digest() + b"\0" for row in rows])
+    digests = b"".join([sha1(one, usedforsecurity=False).digest() + b"\0" for one in inputs])
     text = b64encode(digests).decode("ascii")
     return [f"1:{text[at : at + _ENCODED - 1]}=" for at in range(0, len(text), _ENCODED)]

@@ -246,7 +246,14 @@ class Decoder:
         key = origin_key("record", origin.identity) if origin.identity else origin_key("text", arrival)
         form = configured or record.header
         return self._chunk(
-            events, bad, record, key, form, origin.fields, origin.name or "this source", lines=len(events.texts) + len(bad)
+            events,
+            bad,
+            record,
+            key,
+            form,
+            origin.fields,
+            origin.name or "this source",
+            lines=len(events.texts) + len(bad),
         )
 
     # Both
@@ -303,8 +310,6 @@ def _log_events(raw_events: list[Any], first: int, arrival_ms: int | None) -> tu
         texts, names, times = [], [], []
     if set(map(type, texts)) == {str} and set(map(type, names)) == {str} and set(map(type, times)) == {int}:
         identities = [name.encode("utf-8", "surrogatepass") for name in names]
-        if not all(map(str.isprintable, texts)):
-            texts = [text.strip() for text in texts]
         return _Events(texts, list(range(first, first + len(texts))), identities, times), []
     events, bad = _Events(), []
     for position, raw in enumerate(raw_events, start=first):
@@ -341,6 +346,10 @@ def _without_long(events: _Events, bad: list[Undecodable], longest: int) -> _Eve
         position = events.positions[place]
         bad.append(Undecodable(reason=Reason.LINE_TOO_LONG, message=message, position=position, raw=raw))
     return events.only(kept)
+
+
+def _wrapped(message: str) -> list[tuple[str, bytes | None]]:
+    return [(line, None) for line in message.rstrip("\r\n").split("\n")]
 
 
 def _bad(reason: Reason, message: str, position: int, raw: bytes, *, lines: int = 1) -> Decoded:

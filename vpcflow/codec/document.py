@@ -1,4 +1,4 @@
-"""The document's shape for one set of fields: a template with `%s` sites, and what goes into each.
+"""The document's shape for one set of fields: a template with sites, and what goes into each.
 
 A column that is `-` is as good as absent, so a line belongs to the template of its other columns; nothing in a template is
 optional but the transport's name.
@@ -15,17 +15,20 @@ import orjson
 from vpcflow.codec.fields import Field, Form
 from vpcflow.codec.options import CodecOptions
 
-__all__ = ["ECS_VERSION", "Layout", "Site", "extra_names", "fill_extras", "json_text", "layout"]
+__all__ = ["ECS_VERSION", "Layout", "Site", "json_text", "layout", "pieces"]
 
 ECS_VERSION = "8.11.0"
 _COMMUNITY_FIELDS = frozenset(("srcaddr", "dstaddr", "srcport", "dstport", "protocol"))
-# Brackets a dotted name in a template, until `fill_extras` puts the record's own constant there.
+# Where a row's value goes; JSON text never holds a control character as it is.
+_SITE = "\0"
+_QUOTED_SITE = f'"{_SITE}"'
+# Brackets a dotted name in a template, until `pieces` puts the record's own constant there.
 _MARK = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One `%s`. source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `network_type`, `community_id`."""
+    """One place. source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `network_type`, `community_id`."""
 
     source: str
     form: Form = Form.TEXT
@@ -33,7 +36,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """template: one action line and one document line. sites: the distinct ones; order: which one each `%s` is."""
+    """template: one action line and one document line. sites: the distinct ones; order: which one each place is."""
 
     template: str
     sites: tuple[Site, ...]
@@ -46,8 +49,8 @@ class _Leaf:
 
 
 def json_text(value: object) -> str:
-    """Return JSON, with `%` doubled so that it can stand in a template."""
-    return orjson.dumps(value).decode().replace("%", "%%")
+    """Return JSON."""
+    return orjson.dumps(value).decode()
 
 
 def _put(tree: dict[str, Any], path: str, leaf: _Leaf) -> None:
@@ -84,23 +87,23 @@ def _ecs(tree: dict[str, Any], fields: tuple[Field, ...], options: CodecOptions)
         for target in field.places:
             if target.path == "@timestamp":
                 continue
-            text = '"%s"' if target.form in _QUOTED else "%s"
+            text = _QUOTED_SITE if target.form in _QUOTED else _SITE
             _put(tree, target.path, _Leaf(text, Site(field.name, target.form), fragment=target.form is Form.TRANSPORT))
     names = {field.name for field in fields}
     if "srcaddr" in names:
-        _put(tree, "network.type", _Leaf('"%s"', Site("network_type")))
+        _put(tree, "network.type", _Leaf(_QUOTED_SITE, Site("network_type")))
     if {"srcaddr", "dstaddr"} <= names:
-        _put(tree, "related.ip", _Leaf('["%s","%s"]', Site("srcaddr"), Site("dstaddr")))
+        _put(tree, "related.ip", _Leaf(f"[{_QUOTED_SITE},{_QUOTED_SITE}]", Site("srcaddr"), Site("dstaddr")))
     if names >= _COMMUNITY_FIELDS:
-        _put(tree, "network.community_id", _Leaf('"%s"', Site("community_id")))
+        _put(tree, "network.community_id", _Leaf(_QUOTED_SITE, Site("community_id")))
     if options.event_original:
-        _put(tree, "event.original", _Leaf('"%s"', Site("message")))
+        _put(tree, "event.original", _Leaf(_QUOTED_SITE, Site("message")))
 
 
 def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[str]) -> Layout:
     """Return the layout for lines with these fields, in documents that carry the record's own `extras` (dotted names)."""
     tree: dict[str, Any] = {}
-    _put(tree, "@timestamp", _Leaf('"%s"', Site("time")))
+    _put(tree, "@timestamp", _Leaf(_QUOTED_SITE, Site("time")))
     for kind, value in (("type", "logs"), ("dataset", "aws.vpcflow"), ("namespace", options.namespace)):
         _put(tree, f"data_stream.{kind}", _Leaf(json_text(value)))
     _put(tree, "tags", _Leaf(json_text(list(options.tags))))
@@ -109,23 +112,19 @@ def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[st
     if options.shape == "ecs":
         _ecs(tree, fields, options)
     else:
-        _put(tree, "message", _Leaf('"%s"', Site("message")))
+        _put(tree, "message", _Leaf(_QUOTED_SITE, Site("message")))
         _put(tree, "cloud.provider", _Leaf('"aws"'))
-    index = '"_index":"%s",' if options.index_mode == "pattern" else ""
+    index = f'"_index":{_QUOTED_SITE},' if options.index_mode == "pattern" else ""
     sites = ([Site("index")] if index else []) + [Site("id"), Site("hash")]
-    action = '{"create":{' + index + '"_id":"%s%s"}}\n'
+    action = '{"create":{' + index + f'"_id":"{_SITE}{_SITE}"}}}}\n'
     document = _written(tree, sites)
     distinct = tuple(dict.fromkeys(sites))
     return Layout(action + document + "\n", distinct, tuple(distinct.index(site) for site in sites))
 
 
-def extra_names(extras: Mapping[str, str | int]) -> tuple[str, ...]:
-    """Return the part of `extras` that a template depends on."""
-    return tuple(extras)
-
-
-def fill_extras(template: str, extras: Mapping[str, str | int]) -> str:
-    """Put the values of a record's own fields into a template made for their names."""
+def pieces(shape: Layout, extras: Mapping[str, str | int]) -> list[str]:
+    """Return the text before, between and after the sites, with the values of a record's own fields in it."""
+    template = shape.template
     for name, value in extras.items():
         template = template.replace(f"{_MARK}{name}{_MARK}", json_text(value))
-    return template
+    return template.split(_SITE)

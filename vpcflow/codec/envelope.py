@@ -63,7 +63,8 @@ def _envelope(value: object) -> Payload | Control | Lines:
 
 def _values(text: str) -> list[object] | None:
     """Return all JSON values of a text that is nothing but JSON values, or None."""
-    decoder, values, at = json.JSONDecoder(), [], 0
+    decoder, at = json.JSONDecoder(), 0
+    values: list[object] = []
     while True:
         while at < len(text) and text[at].isspace():
             at += 1
@@ -82,10 +83,12 @@ def envelopes(data: bytes, text: str | None) -> Iterator[Payload | Control | Lin
     `text` is `data` decoded, None where that is no UTF-8.
     """
     try:
-        yield _guarded(orjson.loads(data))
-        return
+        whole = orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
+    else:
+        yield _guarded(whole)
+        return
     if text is None:
         yield EnvelopeError("neither JSON nor text in UTF-8")
         return

@@ -119,7 +119,9 @@ FIELDS: tuple[Field, ...] = (
     Field("pkt-dstaddr", 3, Kind.ADDRESS, (Target("aws.vpcflow.pkt_dstaddr", Form.ADDRESS),)),
     Field("region", 4, targets=_text("cloud.region"), check=_of("[a-z]{2}(-[a-z]+)+-[0-9]+")),
     Field("az-id", 4, targets=_text("cloud.availability_zone")),
-    Field("sublocation-type", 4, targets=_text("aws.vpcflow.sublocation.type"), check=_of("wavelength|outpost|localzone")),
+    Field(
+        "sublocation-type", 4, targets=_text("aws.vpcflow.sublocation.type"), check=_of("wavelength|outpost|localzone")
+    ),
     Field("sublocation-id", 4, targets=_text("aws.vpcflow.sublocation.id")),
     Field("pkt-src-aws-service", 5, targets=_text("aws.vpcflow.pkt_src_service")),
     Field("pkt-dst-aws-service", 5, targets=_text("aws.vpcflow.pkt_dst_service")),
@@ -186,7 +188,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_V2 = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+_V2 = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+)
 _V5 = (
     f"{_V2} vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr region az-id sublocation-type sublocation-id"
     " pkt-src-aws-service pkt-dst-aws-service flow-direction traffic-path"

@@ -10,7 +10,16 @@ from vpcflow.codec.columns import complaint
 from vpcflow.codec.fields import FIELDS, PRESETS, Field, field_named
 from vpcflow.codec.options import CodecOptions
 
-__all__ = ["FormatError", "LineFormat", "candidates", "choose", "header_format", "is_header", "parse_format", "rule_for"]
+__all__ = [
+    "FormatError",
+    "LineFormat",
+    "candidates",
+    "choose",
+    "header_format",
+    "is_header",
+    "parse_format",
+    "rule_for",
+]
 
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _NAME = "[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*"
@@ -18,7 +27,10 @@ _HEADER = re.compile(rf"{_NAME}(?: +{_NAME}){{2,}}")
 _KNOWN_IN_HEADER = 3
 # Where the table's fields go, and the objects on the way there: no unknown name may land on one.
 _TAKEN = {
-    path.rsplit(".", up)[0] for field in FIELDS for path in (place.path for place in field.places) for up in range(path.count(".") + 1)
+    path.rsplit(".", up)[0]
+    for field in FIELDS
+    for path in (place.path for place in field.places)
+    for up in range(path.count(".") + 1)
 }
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from types import ModuleType
 
 from vpcflow.types import Reason
 
-try:  # the `fast` extra; the result is the same
-    from isal import isal_zlib as _zlib
-except ImportError:  # pragma: no cover - both ways are tested, each in its own environment
-    _zlib = zlib
+_zlib: ModuleType = zlib
+with suppress(ImportError):  # the `fast` extra; the result is the same
+    _zlib = import_module("isal.isal_zlib")
 
-__all__ = ["FramingError", "GZIP_MAGIC", "members"]
+__all__ = ["GZIP_MAGIC", "FramingError", "members"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31

@@ -46,28 +46,35 @@ class Rejected:
 
 @dataclass(slots=True)
 class _Work:
-    """rendered: by place in the batch; None where there is no document. plain: nothing in the lines needs an escape."""
+    """rendered: by place in the batch; None where there is no document.
+
+    joined: all lines with a space between, if nothing in them needs an escape.
+    """
 
     batch: Batch
     rendered: list[str | None]
     messages: Cells
-    plain: bool
+    joined: str | None
     rejected: list[Rejected] = field(default_factory=list)
     guesses: set[str] = field(default_factory=set)
 
     def tokens(self, place: int) -> list[str]:
         """Return the columns of one line."""
         line = self.batch.lines[place]
-        return line.split(" ") if self.plain else [_escaped(token) for token in line.split()]
+        return line.split(" ") if self.joined is not None else [_escaped(token) for token in line.split()]
 
     def columns(self, places: Sequence[int], count: int) -> list[Cells]:
         """Return lines that have `count` columns, by columns."""
-        if self.plain:
+        if self.joined is not None:
             lines = self.batch.lines
-            chosen = lines if len(places) == len(lines) else [lines[place] for place in places]
-            cells = " ".join(chosen).split(" ")
+            whole = len(places) == len(lines)
+            cells = (self.joined if whole else " ".join([lines[place] for place in places])).split(" ")
             return [cells[at::count] for at in range(count)]
         return [list(column) for column in zip(*map(self.tokens, places), strict=True)]
+
+    def may_be_absent(self) -> bool:
+        """Return False if no column of any line is `-`."""
+        return self.joined is None or " - " in f" {self.joined} "
 
     def rows(self, places: Sequence[int]) -> Rows:
         batch = self.batch
@@ -120,9 +127,10 @@ class LineRenderer:
     def render(self, batch: Batch, form: LineFormat | None) -> tuple[list[str | None], list[Rejected], set[str]]:
         """Return by place the rendered action and document (or None), the rejected lines, the names of guessed formats."""
         lines = batch.lines
-        plain = _is_plain(" ".join(lines))
-        messages = list(lines) if plain else [_escaped(line) for line in lines]
-        work = _Work(batch, [None] * len(lines), messages, plain)
+        joined = " ".join(lines)
+        plain = _is_plain(joined)
+        messages = list(lines) if plain else [_escaped(line.strip()) for line in lines]
+        work = _Work(batch, [None] * len(lines), messages, joined if plain else None)
         counts = [line.count(" ") + 1 for line in lines] if plain else [len(line.split()) for line in lines]
         distinct = set(counts)
         for count in sorted(distinct):
@@ -165,7 +173,7 @@ class LineRenderer:
             if not places:
                 return
             columns = work.columns(places, len(form.fields))
-        absent = ["-" in column for column in columns]
+        absent = ["-" in column for column in columns] if work.may_be_absent() else []
         if not any(absent):
             self._group(work, places, form.fields, columns)
             return
@@ -206,7 +214,9 @@ class LineRenderer:
                 work.rejected.append(self._reason(work, places[0], fields, columns, error))
                 return
             for some in _parted(fields, columns):
-                self._group(work, [places[row] for row in some], fields, [[cells[row] for row in some] for cells in columns])
+                self._group(
+                    work, [places[row] for row in some], fields, [[cells[row] for row in some] for cells in columns]
+                )
             return
         for place, text in zip(places, rendered, strict=True):
             work.rendered[place] = text
@@ -235,7 +245,7 @@ class LineRenderer:
 
 def _parted(fields: tuple[Field, ...], columns: Sequence[Cells]) -> list[Sequence[int]]:
     """Part rows of which some are bad: each bad one alone and the good ones together, or in halves if no column tells."""
-    good, bad = [], []
+    good, bad = list[int](), list[int]()
     for row, tokens in enumerate(zip(*columns, strict=True)):
         (good if complaint(fields, list(tokens), guessed=False) is None else bad).append(row)
     if bad:

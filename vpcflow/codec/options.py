@@ -39,5 +39,9 @@ class CodecOptions:
     @property
     def target(self) -> str:
         """Return the data stream, or the pattern of index names."""
-        default = f"logs-aws.vpcflow-{self.namespace}" if self.index_mode == "data_stream" else "logs-aws.vpcflow-{yyyy.MM.dd}"
+        default = (
+            f"logs-aws.vpcflow-{self.namespace}"
+            if self.index_mode == "data_stream"
+            else "logs-aws.vpcflow-{yyyy.MM.dd}"
+        )
         return self.index_name or default

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Literal
 
 from vpcflow.codec.columns import ADDRESSES, Cells, holds, written
 from vpcflow.codec.community import community_ids
-from vpcflow.codec.document import Layout, Site, extra_names, fill_extras, layout
+from vpcflow.codec.document import Layout, Site, layout, pieces
 from vpcflow.codec.fields import Field, Form, Kind
 from vpcflow.codec.options import CodecOptions
 from vpcflow.codec.stamps import Stamp, StampCache
 
 __all__ = ["BadColumnError", "BadTimeError", "Plan", "Rows"]
 
+_STAMP_PART: dict[str, Literal[0, 1, 3]] = {"time": 0, "id": 1, "index": 3}
 _PORT_FIELDS = ("srcport", "dstport", "protocol")
 
 
@@ -75,10 +78,14 @@ class Plan:
         except ValueError as error:
             raise BadColumnError from error
         times = self._times(stamps, rows)
-        shape = self._layout(extra_names(rows.extras))
+        shape = self._layout(tuple(rows.extras))
         cells = [self._cells(site, columns, rows, packed, stamps, times) for site in shape.sites]
-        template = fill_extras(shape.template, rows.extras)
-        return list(map(template.__mod__, zip(*[cells[at] for at in shape.order], strict=True)))
+        parts: list[Iterable[str]] = []
+        for text, at in zip(pieces(shape, rows.extras), (*shape.order, None), strict=True):
+            parts.append(repeat(text))
+            if at is not None:
+                parts.append(cells[at])
+        return list(map("".join, zip(*parts)))  # noqa: B905 - the texts repeat for ever, the cells have been checked
 
     def _times(self, stamps: Mapping[str, list[Stamp]], rows: Rows) -> list[Stamp]:
         times = stamps.get("end")
@@ -93,7 +100,7 @@ class Plan:
                 raise BadTimeError
         return times
 
-    def _cells(
+    def _cells(  # noqa: PLR0911 - one line for each source
         self,
         site: Site,
         columns: Sequence[Cells],
@@ -102,23 +109,18 @@ class Plan:
         stamps: Mapping[str, list[Stamp]],
         times: list[Stamp],
     ) -> Cells:
-        match site.source:
-            case "time":
-                return [stamp.iso for stamp in times]
-            case "id":
-                return [stamp.prefix for stamp in times]
-            case "index":
-                return [stamp.index for stamp in times]
-            case "hash":
-                return rows.hashes
-            case "message":
-                return rows.messages
-            case "network_type":
-                return ["ipv6" if ":" in token else "ipv4" for token in columns[self._at["srcaddr"]]]
-            case "community_id":
-                ports = [columns[self._at[name]] for name in _PORT_FIELDS]
-                return community_ids(zip(packed["srcaddr"], packed["dstaddr"], *ports, strict=True))
-            case name if site.form is Form.TIME:
-                return [stamp.iso for stamp in stamps[name]]
-            case name:
-                return written(site.form, columns[self._at[name]])
+        name = site.source
+        if name == "hash":
+            return rows.hashes
+        if name == "message":
+            return rows.messages
+        if name in _STAMP_PART:
+            return [stamp[_STAMP_PART[name]] for stamp in times]
+        if name == "community_id":
+            ports = [columns[self._at[one]] for one in _PORT_FIELDS]
+            return community_ids(zip(packed["srcaddr"], packed["dstaddr"], *ports, strict=True))
+        if site.form is Form.TIME:
+            return [stamp.iso for stamp in stamps[name]]
+        if name == "network_type":
+            return ["ipv6" if ":" in one else "ipv4" for one in columns[self._at["srcaddr"]]]
+        return written(site.form, columns[self._at[name]])

@@ -20,12 +20,12 @@ _SECONDS = re.compile("[0-9]{1,15}")
 
 
 class Stamp(NamedTuple):
-    """iso: `2016-10-31T11:37:00.000Z`; prefix: the id's first 8 characters; index: the index name of that time, or ''."""
+    """iso: `2016-10-31T11:37:00.000Z`; prefix: the id's first 8 characters; index_name: time, or ''."""
 
     iso: str
     prefix: str
     ms: int
-    index: str
+    index_name: str
 
 
 _PARTS = re.compile(r"\{([^{}]*)\}")
@@ -80,4 +80,6 @@ class StampCache(dict[str, Stamp]):
         minutes, second = divmod(seconds, 60)
         hour, minute = divmod(minutes, 60)
         index = self._namer(datetime.fromtimestamp(ms // 1000, UTC)) if self._namer else ""
-        return Stamp(f"{date}{hour:02d}:{minute:02d}:{second:02d}.{thousandths:03d}Z", sortable(ms.to_bytes(6, "big")), ms, index)
+        return Stamp(
+            f"{date}{hour:02d}:{minute:02d}:{second:02d}.{thousandths:03d}Z", sortable(ms.to_bytes(6, "big")), ms, index
+        )
