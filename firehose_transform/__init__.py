@@ -1,0 +1,1 @@
+"""The Amazon Data Firehose transformation Lambda. `handler.handler` is its entry point."""

@@ -64,7 +64,7 @@ class Plan:
         return found
 
     def render(self, columns: Sequence[Cells], rows: Rows) -> list[str]:
-        """Return `action\\ndocument\\n` for each row. Raises BadColumnError or BadTimeError if any row is bad."""
+        r"""Return `action\ndocument\n` for each row. Raises BadColumnError or BadTimeError if any row is bad."""
         packed: dict[str, list[bytes]] = {}
         stamps: dict[str, list[Stamp]] = {}
         try:
