@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from vpcflow.codec.reference import field_table, preset_table
 from vpcflow.settings.reference import configuration_page
+
+from vpcflow.codec.reference import field_table, preset_table
 
 DOCS = Path(__file__).parent
 
