@@ -1,0 +1,1 @@
+"""Settings: the model, loading, and the page of documentation made of it."""

@@ -58,7 +58,9 @@ class Codec(Section, frozen=True, kw_only=True):
     """What is decoded, and how its lines are read."""
 
     formats: Annotated[list[Format], Meta(description="Line formats by source.")] = []
-    include_log_groups: Annotated[list[str], Meta(description="Patterns; others are skipped and counted.")] = ["*"]
+    include_log_groups: Annotated[list[str], Meta(description="Patterns; others are skipped and counted.")] = (
+        msgspec.field(default_factory=lambda: ["*"])
+    )
     exclude_log_groups: Annotated[list[str], Meta(description="Patterns of log groups to skip and count.")] = []
 
 
@@ -75,7 +77,9 @@ class Document(Section, frozen=True, kw_only=True):
         bool, Meta(description="Keep the line as `event.original` (about its own length again).")
     ] = False
     namespace: Annotated[str, Meta(description="`data_stream.namespace`.")] = "default"
-    tags: Annotated[list[str], Meta(description="`tags` of every document.")] = ["forwarded", "aws-vpcflow"]
+    tags: Annotated[list[str], Meta(description="`tags` of every document.")] = msgspec.field(
+        default_factory=lambda: ["forwarded", "aws-vpcflow"]
+    )
 
 
 class Index(Section, frozen=True, kw_only=True):
@@ -100,9 +104,9 @@ class Index(Section, frozen=True, kw_only=True):
 class Elasticsearch(Section, frozen=True, kw_only=True):
     """The search engine: Elasticsearch 8 or 9, or OpenSearch 2 or 3."""
 
-    hosts: Annotated[list[str], Meta(description="URLs. Several: the next one is asked when one is down.")] = [
-        "http://127.0.0.1:9200"
-    ]
+    hosts: Annotated[list[str], Meta(description="URLs. Several: the next one is asked when one is down.")] = (
+        msgspec.field(default_factory=lambda: ["http://127.0.0.1:9200"])
+    )
     product: Annotated[
         Literal["auto", "elasticsearch", "opensearch"], Meta(description="`auto`: told by the answers' headers.")
     ] = "auto"

@@ -1,0 +1,130 @@
+"""The consumer: reads a Kinesis data stream and writes flow logs into the search engine.
+
+Exit codes: 0 stopped as asked, 64 wrong usage, 65 undecodable data, 70 a defect, 75 try again (another consumer with this worker id runs),
+77 credentials or privileges, 78 settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from consumer import child, daemon
+from consumer.process import Process
+from consumer.run_folder import RunFolder
+from consumer.supervisor import Supervisor, Timing
+from vpcflow import java, logs
+from vpcflow.clock import SystemClock
+from vpcflow.errors import EX_SOFTWARE, EX_USAGE, ConfigError, VpcFlowError
+
+__all__ = ["main"]
+
+log = logs.get_logger(__name__)
+
+_EPILOG = """\
+examples:
+  vpcflow-consumer --settings vpcflow.toml
+  VPCFLOW_KINESIS__STREAM=flow-logs AWS_REGION=eu-central-1 vpcflow-consumer
+
+It runs until SIGTERM or SIGINT, then settles and checkpoints what it holds. Logs are JSON lines on stderr.
+
+exit codes:
+   0  stopped as asked
+  64  wrong usage
+  65  data: most of what the stream holds cannot be decoded
+  70  a defect of this program
+  75  try again: another consumer with this worker id still runs
+  77  the search engine refuses the credentials or lacks a privilege
+  78  settings: also a missing Java, jar, index or template
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Exit as sysexits says."""
+        self.exit(EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="vpcflow-consumer",
+        description="Read VPC flow logs from a Kinesis data stream and index them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; VPCFLOW_… variables win over it")
+    # How the daemon starts this program for each shard; not for people.
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--supervisor", type=Process.parse, help=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the supervisor, or one child of the daemon; return the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.child is not None:
+        return child.main(
+            folder=RunFolder(options.child),
+            supervisor=options.supervisor,
+            settings=options.settings,
+            environ=os.environ,
+        )
+    logs.configure("info")
+    try:
+        return _supervise(options.settings, os.environ)
+    except VpcFlowError as error:
+        log.error(str(error), extra={"fields": {"exit_code": error.exit_code}})  # noqa: TRY400 - one line for people
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - the last handler of this program
+        log.error("consumer fails", extra={"fields": {"traceback": traceback.format_exc()}})  # noqa: TRY400 - one line
+        return EX_SOFTWARE
+
+
+def _supervise(path: Path | None, environ: Mapping[str, str]) -> int:
+    from vpcflow.settings.load import load, reserved_path
+
+    path = path or reserved_path(environ)
+    settings = load(path, environ).settings
+    logs.configure(settings.logs.level)
+    me = Process.of(os.getpid())
+    if me is None:
+        raise ConfigError("/proc does not show this process; the consumer needs Linux with /proc")
+    worker = daemon.worker_of(settings, environ)
+    base = Path(settings.consumer.run_folder or Path(tempfile.gettempdir()) / f"vpcflow-{os.getuid()}").absolute()
+    folder = RunFolder.of_worker(base, worker.application, worker.worker_id)
+    command = daemon.command(
+        folder, settings, java.find_java(settings.consumer.java, environ), java.find_jars(settings.consumer.jars)
+    )
+    supervisor = Supervisor(
+        command=command,
+        folder=folder,
+        timing=Timing(
+            grace=settings.consumer.shutdown_grace_milliseconds / 1000,
+            restart_max=settings.consumer.restart_max_seconds,
+        ),
+        clock=SystemClock(),
+        stderr=sys.stderr.buffer,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.ask_stop())
+    child_command = _child_command(folder, me, path, environ)
+    return supervisor.run(lambda: daemon.write_files(folder, settings, worker, child_command))
+
+
+def _child_command(folder: RunFolder, me: Process, settings: Path | None, environ: Mapping[str, str]) -> list[str]:
+    """Return how a child is started: by this interpreter, from where this program was imported."""
+    root = str(Path(__file__).resolve().parents[1])
+    search = os.pathsep.join(filter(None, (root, environ.get("PYTHONPATH"))))
+    command = ["env", f"PYTHONPATH={search}", sys.executable, "-P", "-m", "consumer"]
+    command += ["--child", str(folder.path), "--supervisor", str(me)]
+    return command + (["--settings", str(settings.absolute())] if settings else [])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Makes the locks again from the .in files: every version pinned, every file by its hash, for Python 3.11 to 3.13.
+# Needs uv. With --upgrade it takes newer versions; otherwise it keeps those that still fit.
+set -eu
+cd "$(dirname "$0")"
+
+compile() { # IN OUT [more options]
+    in=$1 out=$2
+    shift 2
+    "${UV:-uv}" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-header "$in" -o "$out" "$@"
+}
+
+compile build.in build.txt "$@"
+compile run.in run.txt -c build.txt "$@"
+compile test.in test.txt -c run.txt "$@"
+compile lint.in lint.txt -c test.txt "$@"
+for each in java node kcl; do # the stack installs these itself, each into a folder of its own
+    compile "$each.in" "../vpcflow/stack/data/$each.txt" --no-deps --no-annotate "$@"
+done

@@ -1,0 +1,7 @@
+"""`python -m vpcflow`."""
+
+import sys
+
+from vpcflow.cli.main import main
+
+sys.exit(main())

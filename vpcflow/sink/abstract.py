@@ -1,0 +1,38 @@
+"""What a sink is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from vpcflow.errors import SinkError
+from vpcflow.types import Answer, Bulk
+
+__all__ = ["BodyTooLarge", "Sink"]
+
+
+class BodyTooLarge(SinkError):
+    """The engine, or a proxy before it, does not take bodies of this size (413). Smaller ones may pass.
+
+    Raised to `vpcflow.sink.delivery` only, which splits; it gets no further.
+    """
+
+
+class Sink(Protocol):
+    """Takes bulks. Called by one thread, one bulk at a time."""
+
+    def write(self, bulk: Bulk) -> Answer:
+        """Send one body once, and say what became of each action, by position.
+
+        May block for one request timeout; never waits to try again (`Delivery` does). Every action has exactly one outcome,
+        RETRYABLE among them. Sending the same actions again is always safe: their ids make the second time a DUPLICATE.
+
+        Raises:
+            SinkUnavailable: no answer, or none that decides anything. Part of the body may have been taken all the same.
+            SinkRefused: the request is wrong and stays wrong: credentials, privileges, missing target or pipeline.
+            BodyTooLarge: nothing was taken; send less at once.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give connections back. May be called twice; nothing may be written afterwards."""
+        ...

@@ -1,0 +1,93 @@
+"""Settings → working parts. What the consumer and the command line share of their composition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vpcflow.clock import Clock
+from vpcflow.codec import Decoder
+from vpcflow.codec.template import index_template
+from vpcflow.errors import ConfigError, SinkUnavailable
+from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
+from vpcflow.retry import RetryPolicy
+from vpcflow.settings.decoding import codec_options
+from vpcflow.settings.model import Settings
+from vpcflow.sink.connection import EngineOptions
+from vpcflow.sink.deadletters import FileDeadLetters
+from vpcflow.sink.delivery import Delivery
+from vpcflow.sink.engine import EngineSink
+
+__all__ = ["codec_options", "engine_options", "pipeline", "sink", "template"]
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """Return how the engine is reached and what is asked of it."""
+    engine, index = settings.elasticsearch, settings.index
+    stream = index.mode == "data_stream"
+    return EngineOptions(
+        hosts=tuple(engine.hosts),
+        product=engine.product,
+        api_key=engine.api_key.reveal(),
+        username=engine.username,
+        password=engine.password.reveal(),
+        ca_certs=engine.ca_certs,
+        request_timeout_seconds=engine.request_timeout_seconds,
+        target=codec_options(settings).target if stream else "",
+        data_stream=stream,
+        pipeline=index.pipeline,
+        compression_level=settings.bulk.compression_level,
+    )
+
+
+def sink(settings: Settings) -> EngineSink:
+    """Return the sink; nothing is sent yet. Raises ConfigError for a host that is no URL."""
+    return EngineSink(engine_options(settings))
+
+
+def template(settings: Settings, engine: EngineSink) -> tuple[str, dict[str, object]]:
+    """Return the index template for the product that answers; ask it who it is where nobody has said."""
+    if engine.product is None:
+        engine.identify()
+    if engine.product is None:
+        raise ConfigError("elasticsearch.product: the engine does not say what it is; set elasticsearch or opensearch")
+    return index_template(engine.product, codec_options(settings))
+
+
+def pipeline(
+    settings: Settings,
+    *,
+    should_stop: Callable[[], bool],
+    on_wait: Callable[[str, float], None],
+    clock: Clock,
+) -> Pipeline:
+    """Return the way from records to settled positions.
+
+    Raises:
+        ConfigError: a setting that cannot be used.
+        SinkRefused: the target is not what it should be (a data stream without its template).
+        SinkUnavailable: the cluster stayed away beyond `retry.deadline_seconds`.
+        Stopped: a stop was asked for while the cluster was waited for.
+    """
+    decoder = Decoder(codec_options(settings))
+    engine = sink(settings)
+    retry = settings.retry
+    policy = RetryPolicy(
+        initial_seconds=retry.initial_seconds,
+        max_seconds=retry.max_seconds,
+        deadline_seconds=retry.deadline_seconds,
+    )
+    # A cluster that is away at the start is waited for like one that goes away later.
+    policy.run(engine.check_target, again_on=SinkUnavailable, clock=clock, should_stop=should_stop, on_wait=on_wait)
+    bounds = BatchBounds(
+        max_bytes=settings.bulk.max_bytes,
+        max_actions=settings.bulk.max_actions,
+        max_age_seconds=settings.bulk.max_age_seconds,
+    )
+    return Pipeline(
+        decoder=decoder,
+        delivery=Delivery(engine, policy, clock, should_stop, on_wait),
+        deadletters=FileDeadLetters(Path(settings.deadletters.path), clock=clock),
+        bounds=bounds,
+        clock=clock,
+    )
