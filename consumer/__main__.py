@@ -1,8 +1,4 @@
-"""The consumer: reads a Kinesis data stream and writes flow logs into the search engine.
-
-Exit codes: 0 stopped as asked, 64 wrong usage, 65 undecodable data, 70 a defect, 75 try again (another consumer with this worker id runs),
-77 credentials or privileges, 78 settings.
-"""
+"""The consumer: reads a Kinesis data stream and writes flow logs into the search engine. Exit codes: see `--help`."""
 
 from __future__ import annotations
 

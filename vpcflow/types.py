@@ -75,9 +75,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """One chunk of a decoded record. A record gives one or more chunks, in input order.
+    r"""One chunk of a decoded record. A record gives one or more chunks, in input order.
 
-    body: `count` pairs of lines, `{"create":…}\\n{document}\\n`, UTF-8, each line ending in \\n.
+    body: `count` pairs of lines, `{"create":…}\\n{document}\n`, UTF-8, each line ending in \n.
     messages: the flow-log line that each document was made of, by position in `body`.
     positions: the index of that line or event in its record, by position in `body`.
     undecodable: what could not be decoded, in input order.
@@ -102,13 +102,13 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """A `_bulk` body: `count` pairs of action line and document line, each ending in \\n."""
+    r"""A `_bulk` body: `count` pairs of action line and document line, each ending in \n."""
 
     body: bytes
     count: int
 
     def items(self) -> list[bytes]:
-        """Return one `action\\ndocument\\n` each, by position. Costs a copy: used off the happy path only."""
+        r"""Return one `action\ndocument\n` each, by position. Costs a copy: used off the happy path only."""
         lines = self.body.split(b"\n")
         return [b"%b\n%b\n" % pair for pair in zip(lines[0:-1:2], lines[1::2], strict=True)]
 

@@ -114,9 +114,5 @@ def child(mode: str, who: str) -> int:
 if __name__ == "__main__":
     kind, *rest = sys.argv[1:]
     if kind == "supervisor":
-        code = supervisor(Path(rest[0]), rest[1])
-    else:
-        code = daemon(*rest) if kind == "daemon" else child(*rest)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code) if kind == "child" else sys.exit(code)
+        sys.exit(supervisor(Path(rest[0]), rest[1]))
+    sys.exit(daemon(*rest) if kind == "daemon" else child(*rest))

@@ -14,7 +14,7 @@ def test_a_storm_needs_a_full_window() -> None:
 def test_good_ones_in_between_are_counted() -> None:
     storm = Storm(window=100, fraction=0.5)
     assert all(storm.note(10, 5) == "" for _ in range(50))
-    assert storm.note(10, 6) == "56 of 110"
+    assert storm.note(10, 6) == "51 of 100"
 
 
 def test_what_was_long_ago_does_not_hide_a_storm() -> None:

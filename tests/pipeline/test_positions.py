@@ -12,13 +12,12 @@ from vpcflow.pipeline.positions import Settlement
 def test_the_first_gap_holds_everything_back() -> None:
     settlement = Settlement()
     first, second, third = (settlement.begin((7, n)) for n in range(3))
-    assert settlement.settled is None
     third.settle()
     second.settle()
-    assert settlement.settled is None
-    assert settlement.unsettled == 3
+    before, unsettled = settlement.settled, settlement.unsettled
     first.settle()
-    assert settlement.settled == (7, 2)
+    assert (before, settlement.settled) == (None, (7, 2))
+    assert unsettled == 3
     assert settlement.unsettled == 0
 
 

@@ -20,7 +20,11 @@ LETTER = DeadLetter(
     message="15 columns, 14 wanted",
     raw=b"2 123456789010 eni-1",
     source="kinesis:flow-logs",
-    identity={"shard": "shardId-0", "sequence": "49590338271490256608559692538361571095921575989136588898", "subsequence": 0},
+    identity={
+        "shard": "shardId-0",
+        "sequence": "49590338271490256608559692538361571095921575989136588898",
+        "subsequence": 0,
+    },
     position=3,
     first_seen_ms=1_700_000_000_123,
 )
@@ -71,7 +75,9 @@ def test_nothing_is_lost_in_json(letter: DeadLetter) -> None:
 
 
 def test_bytes_that_are_not_text_are_base64() -> None:
-    entry = orjson.loads(DeadLetter(reason="gzip", message="", raw=b"\x1f\x8b\xff", source="", position=-1, first_seen_ms=0).to_json())
+    entry = orjson.loads(
+        DeadLetter(reason="gzip", message="", raw=b"\x1f\x8b\xff", source="", position=-1, first_seen_ms=0).to_json()
+    )
     assert entry["raw_base64"] == "H4v/"
     assert "raw" not in entry
 
@@ -129,7 +135,7 @@ def test_no_folder_to_read(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DeadLetterError, match="deadletters.path"):
+    with pytest.raises(DeadLetterError, match=r"deadletters\.path"):
         FileDeadLetters(tmp_path / "file" / "dead", clock=FakeClock())
 
 

@@ -127,9 +127,9 @@ faults = st.one_of(
     st.just(Fault(before=AWAY)),
     st.just(Fault(after=AWAY)),
     st.just(Fault(before=BodyTooLarge("big"))),
-    st.dictionaries(
-        st.integers(0, 20), st.sampled_from([Outcome.RETRYABLE, Outcome.REJECTED, Outcome.DIVERTED])
-    ).map(lambda items: Fault(items=items)),
+    st.dictionaries(st.integers(0, 20), st.sampled_from([Outcome.RETRYABLE, Outcome.REJECTED, Outcome.DIVERTED])).map(
+        lambda items: Fault(items=items)
+    ),
 )
 
 

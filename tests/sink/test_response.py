@@ -55,18 +55,27 @@ def test_outcomes_are_by_position() -> None:
 @pytest.mark.parametrize(
     ("entry", "outcome"),
     [
-        (item(400, "document_parsing_exception", "data stream timestamp field [@timestamp] is missing"), Outcome.REJECTED),
+        (
+            item(400, "document_parsing_exception", "data stream timestamp field [@timestamp] is missing"),
+            Outcome.REJECTED,
+        ),
         (item(400, "mapper_parsing_exception", "failed to parse"), Outcome.REJECTED),
         (item(400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded"), Outcome.REJECTED),
         (item(500, "fail_processor_exception", "no thanks"), Outcome.REJECTED),
-        (item(403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)];"), Outcome.RETRYABLE),
+        (
+            item(403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)];"),
+            Outcome.RETRYABLE,
+        ),
         (
             item(429, "cluster_block_exception", "TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark"),
             Outcome.RETRYABLE,
         ),
         (item(503, "unavailable_shards_exception", "[x][0] primary shard is not active"), Outcome.RETRYABLE),
         (item(500, "null_pointer_exception", "?"), Outcome.RETRYABLE),
-        (item(400, "validation_exception", "this action would add [2] shards, maximum normal shards open"), Outcome.RETRYABLE),
+        (
+            item(400, "validation_exception", "this action would add [2] shards, maximum normal shards open"),
+            Outcome.RETRYABLE,
+        ),
         ({"create": {"status": 201, "failure_store": "used"}}, Outcome.DIVERTED),
         ({"create": {"status": 201, "failure_store": "not_applicable_or_unknown"}}, Outcome.CREATED),
         ({"create": {"status": 200}}, Outcome.CREATED),
@@ -83,7 +92,11 @@ def test_items(entry: dict[str, object], outcome: Outcome) -> None:
         (item(404, "index_not_found_exception", "no such index [x] and [require_data_stream] is [true]"), 78),
         (item(400, "illegal_argument_exception", "pipeline with id [nope] does not exist"), 78),
         (
-            item(400, "illegal_argument_exception", "only write ops with an op_type of create are allowed in data streams"),
+            item(
+                400,
+                "illegal_argument_exception",
+                "only write ops with an op_type of create are allowed in data streams",
+            ),
             78,
         ),
         (item(400, "index_closed_exception", "closed"), 78),

@@ -117,7 +117,35 @@ _VALUES: dict[str, _Value] = {
     "encryption-status": lambda f, _a, _r: 1 if f.destination_port == 443 else 0,  # noqa: PLR2004
     "interface-tag": lambda f, _a, _r: f"team%20{f.interface.name[-1]}",
 }
-_BLANK = ["sublocation-type", "sublocation-id", "tgw-dst-vpc-id", "tgw-dst-subnet-id", "tgw-dst-eni", "tgw-dst-az-id", "tgw-pair-attachment-id", "ecs-cluster-arn", "ecs-container-instance-arn", "ecs-container-instance-id", "ecs-container-id", "ecs-second-container-id", "ecs-task-definition-arn", "ecs-task-arn", "ecs-task-id", "resource-id", "instance-tag", "instance-tag-2", "interface-tag-2", "asg-tag", "asg-tag-2", "interface-type", "next-hop-interface-id", "next-hop-subnet-id", "next-hop-az-id", "next-hop-vpc-id", "next-hop-interface-type"]
+_BLANK = [
+    "sublocation-type",
+    "sublocation-id",
+    "tgw-dst-vpc-id",
+    "tgw-dst-subnet-id",
+    "tgw-dst-eni",
+    "tgw-dst-az-id",
+    "tgw-pair-attachment-id",
+    "ecs-cluster-arn",
+    "ecs-container-instance-arn",
+    "ecs-container-instance-id",
+    "ecs-container-id",
+    "ecs-second-container-id",
+    "ecs-task-definition-arn",
+    "ecs-task-arn",
+    "ecs-task-id",
+    "resource-id",
+    "instance-tag",
+    "instance-tag-2",
+    "interface-tag-2",
+    "asg-tag",
+    "asg-tag-2",
+    "interface-type",
+    "next-hop-interface-id",
+    "next-hop-subnet-id",
+    "next-hop-az-id",
+    "next-hop-vpc-id",
+    "next-hop-interface-type",
+]
 FIELD_NAMES = frozenset(_VALUES) | frozenset(_BLANK)
 # What a line still says when its interface saw no traffic.
 _WITHOUT_TRAFFIC = frozenset(

@@ -29,8 +29,8 @@ def translate(error: TransportError | ApiError, where: str) -> SinkError:
     if isinstance(error, TlsError):
         for cause in _chain(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
-                reason = f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or 'self-signed, or of an unknown CA'}"
-                return SinkRefused(f"{where}: {reason}; set elasticsearch.ca_certs")
+                reason = getattr(cause, "verify_message", "") or "of an unknown CA"
+                return SinkRefused(f"{where}: its certificate is not trusted: {reason}; set elasticsearch.ca_certs")
             if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NOT_TLS:
                 return SinkRefused(
                     f"{where}: does not speak TLS; write http:// in elasticsearch.hosts, or correct the port"

@@ -1,0 +1,53 @@
+"""Servers that tests share, started once per session at most.
+
+A test that asks for a server which cannot be had is skipped, with the reason in the summary; where VPCFLOW_TEST_REQUIRE
+(a comma list) names `stack`, it fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from vpcflow.stack import Engine, Stack, StackError
+
+
+def _running(engine: Engine | None, *, kinesis: bool) -> Iterator[Stack]:
+    stack = Stack(engine, kinesis=kinesis)
+    try:
+        stack.start()
+    except StackError as error:
+        reason = f"embedded stack ({engine or 'kinesis'}) is not to be had: {error}"
+        if "stack" in os.environ.get("VPCFLOW_TEST_REQUIRE", "").split(","):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def stack_elasticsearch() -> Iterator[Stack]:
+    """Elasticsearch 9, shared: use names of your own."""
+    yield from _running("elasticsearch", kinesis=False)
+
+
+@pytest.fixture(scope="session")
+def stack_elasticsearch8() -> Iterator[Stack]:
+    """Elasticsearch 8, shared."""
+    yield from _running("elasticsearch8", kinesis=False)
+
+
+@pytest.fixture(scope="session")
+def stack_opensearch() -> Iterator[Stack]:
+    """OpenSearch 3, shared."""
+    yield from _running("opensearch", kinesis=False)
+
+
+@pytest.fixture(scope="session")
+def stack_kinesis() -> Iterator[Stack]:
+    """Kinesis and a place for lease tables, shared."""
+    yield from _running(None, kinesis=True)
