@@ -13,12 +13,13 @@ from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
 from vpcflow.retry import RetryPolicy
 from vpcflow.settings.decoding import codec_options
 from vpcflow.settings.model import Settings
-from vpcflow.sink.connection import EngineOptions
+from vpcflow.sink.abstract import Sink
+from vpcflow.sink.connection import Credentials, EngineOptions
 from vpcflow.sink.deadletters import FileDeadLetters
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.engine import EngineSink
 
-__all__ = ["codec_options", "engine_options", "pipeline", "sink", "template"]
+__all__ = ["codec_options", "delivery", "engine_options", "pipeline", "retry_policy", "sink", "template"]
 
 
 def engine_options(settings: Settings) -> EngineOptions:
@@ -41,8 +42,43 @@ def engine_options(settings: Settings) -> EngineOptions:
 
 
 def sink(settings: Settings) -> EngineSink:
-    """Return the sink; nothing is sent yet. Raises ConfigError for a host that is no URL."""
-    return EngineSink(engine_options(settings))
+    """Return the sink; nothing is sent yet. After a 401, secrets that are kept in files are read again.
+
+    Raises:
+        ConfigError: a host that is no URL, a CA file that is not there.
+    """
+    engine = settings.elasticsearch
+
+    def reload() -> Credentials:
+        return Credentials(
+            api_key=engine.api_key.current().reveal(),
+            username=engine.username,
+            password=engine.password.current().reveal(),
+        )
+
+    return EngineSink(engine_options(settings), reload=reload)
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """Return how long the engine is asked again."""
+    retry = settings.retry
+    return RetryPolicy(
+        initial_seconds=retry.initial_seconds,
+        max_seconds=retry.max_seconds,
+        deadline_seconds=retry.deadline_seconds,
+    )
+
+
+def delivery(
+    settings: Settings,
+    engine: Sink,
+    *,
+    should_stop: Callable[[], bool],
+    on_wait: Callable[[str, float], None],
+    clock: Clock,
+) -> Delivery:
+    """Return what sends bulks to `engine` until each of their actions is decided."""
+    return Delivery(engine, retry_policy(settings), clock, should_stop, on_wait)
 
 
 def template(settings: Settings, engine: EngineSink) -> tuple[str, dict[str, object]]:
@@ -71,14 +107,10 @@ def pipeline(
     """
     decoder = Decoder(codec_options(settings))
     engine = sink(settings)
-    retry = settings.retry
-    policy = RetryPolicy(
-        initial_seconds=retry.initial_seconds,
-        max_seconds=retry.max_seconds,
-        deadline_seconds=retry.deadline_seconds,
-    )
     # A cluster that is away at the start is waited for like one that goes away later.
-    policy.run(engine.check_target, again_on=SinkUnavailable, clock=clock, should_stop=should_stop, on_wait=on_wait)
+    retry_policy(settings).run(
+        engine.check_target, again_on=SinkUnavailable, clock=clock, should_stop=should_stop, on_wait=on_wait
+    )
     bounds = BatchBounds(
         max_bytes=settings.bulk.max_bytes,
         max_actions=settings.bulk.max_actions,
@@ -86,7 +118,7 @@ def pipeline(
     )
     return Pipeline(
         decoder=decoder,
-        delivery=Delivery(engine, policy, clock, should_stop, on_wait),
+        delivery=delivery(settings, engine, should_stop=should_stop, on_wait=on_wait, clock=clock),
         deadletters=FileDeadLetters(Path(settings.deadletters.path), clock=clock),
         bounds=bounds,
         clock=clock,

@@ -35,11 +35,11 @@ class Bench:
             self.port = probe.getsockname()[1]
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, supervisor: Process | None = None, shell: str = "exec ", **environ: str) -> subprocess.Popen[bytes]:
+    def start(self, supervisor: Process | None = None, before: str = "exec ", **environ: str) -> subprocess.Popen[bytes]:
         supervisor = supervisor or Process.of(os.getpid())
         command = [sys.executable, "-P", "-m", "consumer", "--child", str(self.folder.path), "--supervisor"]
         one = subprocess.Popen(
-            ["/bin/sh", "-c", shell + shlex.join([*command, str(supervisor)])],
+            ["/bin/sh", "-c", before + shlex.join([*command, str(supervisor)])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -143,7 +143,7 @@ def test_orphan_without_supervisor_leaves(bench: Bench) -> None:
 
 def test_orphan_without_daemon_leaves(bench: Bench) -> None:
     """Here a shell stands for the daemon; the input stays open, as it does when another child inherited the pipe's end."""
-    daemon = bench.start(shell="trap : TERM; ")
+    daemon = bench.start(before="trap : TERM; ")
     bench.tell(daemon, INITIALIZE)
     until(waits(bench))
     child = bench.notes()[0].process

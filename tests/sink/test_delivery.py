@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vpcflow.clock import FakeClock
 from vpcflow.errors import SinkRefused, SinkUnavailable, Stopped
 from vpcflow.retry import RetryPolicy
-from vpcflow.sink.abstract import BodyTooLarge, Sink
+from vpcflow.sink.abstract import BodyTooLarge, Overloaded, Sink
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
 from vpcflow.types import Answer, Bulk, Outcome
@@ -106,6 +106,19 @@ def test_a_size_that_was_refused_is_not_tried_again() -> None:
     assert [write.count for write in sink.writes] == [8, 4, 4, 4, 4]
 
 
+def test_a_body_that_is_always_too_much_is_halved() -> None:
+    class Small(MemorySink):
+        def write(self, bulk: Bulk) -> Answer:
+            if bulk.count > 2:
+                raise Overloaded("429")
+            return super().write(bulk)
+
+    sink = FaultySink(Small(), [])
+    answer = delivery(sink, FakeClock()).deliver(bulk(*range(8)))
+    assert list(answer.outcomes) == [Outcome.CREATED] * 8
+    assert [write.count for write in sink.writes] == [8, 8, 8, 4, 4, 4, 2, 2, 4, 4, 4, 2, 2]
+
+
 def test_an_answer_of_the_wrong_length_is_no_success() -> None:
     class Short(MemorySink):
         def write(self, bulk: Bulk) -> Answer:
@@ -126,6 +139,7 @@ faults = st.one_of(
     st.none(),
     st.just(Fault(before=AWAY)),
     st.just(Fault(after=AWAY)),
+    st.just(Fault(before=Overloaded("429"))),
     st.just(Fault(before=BodyTooLarge("big"))),
     st.dictionaries(st.integers(0, 20), st.sampled_from([Outcome.RETRYABLE, Outcome.REJECTED, Outcome.DIVERTED])).map(
         lambda items: Fault(items=items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vpcflow.errors import SinkError, SinkRefused, SinkUnavailable
-from vpcflow.sink.abstract import BodyTooLarge
+from vpcflow.sink.abstract import BodyTooLarge, Overloaded
 from vpcflow.sink.response import item_error, parse, read_bulk, request_error
 from vpcflow.types import Outcome
 
@@ -159,9 +159,9 @@ BLOCKED = {"error": {"type": "cluster_block_exception", "reason": "blocked by: [
 @pytest.mark.parametrize(
     ("status", "body", "kind", "exit_code"),
     [
-        (429, PRESSURE, SinkUnavailable, 75),
-        (429, {"error": {"type": "circuit_breaking_exception", "reason": "Data too large"}}, SinkUnavailable, 75),
-        (429, {"error": {"type": "rejected_execution_exception", "reason": "max"}}, SinkUnavailable, 75),
+        (429, PRESSURE, Overloaded, 75),
+        (429, {"error": {"type": "circuit_breaking_exception", "reason": "Data too large"}}, Overloaded, 75),
+        (429, {"error": {"type": "rejected_execution_exception", "reason": "max"}}, Overloaded, 75),
         (403, BLOCKED, SinkUnavailable, 75),
         (503, None, SinkUnavailable, 75),
         (502, None, SinkUnavailable, 75),

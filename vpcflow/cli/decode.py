@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from vpcflow.codec import CodecOptions, Decoder, FormatError, FormatRule, parse_format
-from vpcflow.codec.origins import file_origin
-from vpcflow.errors import EX_DATAERR, ConfigError, DataError
+from vpcflow.clock import Clock, SystemClock
+from vpcflow.errors import EX_DATAERR, EX_USAGE, DataError, VpcFlowError
 from vpcflow.types import Decoded, Undecodable
+
+if TYPE_CHECKING:
+    from vpcflow.codec import CodecOptions
 
 __all__ = ["decode"]
 
 _EX_NOINPUT = 66
 _SHOWN = 5
+_PROGRESS_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -46,20 +49,52 @@ class _Totals:
 
     def report(self) -> str:
         words = [
-            f"{self.lines} lines",
-            f"{self.documents} documents",
-            f"{self.control} control messages",
-            f"{self.undecodable} undecodable",
+            _number(self.lines, "line"),
+            _number(self.documents, "document"),
+            _number(self.control, "control message"),
+            _number(self.headers, "header"),
+            f"{self.undecodable:,} undecodable",
         ]
-        words += [f"{self.headers} headers"] * bool(self.headers) + [f"{self.skipped} skipped"] * bool(self.skipped)
+        if self.skipped:
+            words.append(f"{self.skipped:,} skipped")
         rest = self.undecodable - len(self.first)
-        more = [f"  … and {rest} more"] if rest > 0 else []
+        more = [f"  … and {rest:,} more"] if rest > 0 else []
         return "\n".join([", ".join(words), *(f"  {one}" for one in self.first), *more])
+
+
+class _Progress:
+    """A line on a terminal that says how far things are; nothing elsewhere, and nothing about what is done at once."""
+
+    def __init__(self, clock: Clock, *, shown: bool) -> None:
+        self._clock = clock
+        self._shown = shown
+        self._last = clock.monotonic()
+        self._there = False
+
+    def tell(self, name: str, lines: int) -> None:
+        now = self._clock.monotonic()
+        if self._shown and now - self._last >= _PROGRESS_SECONDS:
+            self._last, self._there = now, True
+            sys.stderr.write(f"\r{name[-50:]}: {lines:,} lines\x1b[K")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._there:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _reason(name: str, bad: Undecodable) -> str:
     place = name if bad.position < 0 else f"{name}:{bad.position + 1}"
     return f"{place}: {bad.reason}: {bad.message}"
+
+
+def _missing(name: str, error: OSError) -> DataError:
+    said = f"{name}: {error.strerror}; give the path of a file, or - for standard input"
+    return DataError(said, exit_code=_EX_NOINPUT)
 
 
 def _read(name: str) -> bytes:
@@ -68,28 +103,42 @@ def _read(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        raise DataError(
-            f"{name}: {error.strerror}; give the path of a file, or - for standard input", exit_code=_EX_NOINPUT
-        ) from error
+        raise _missing(name, error) from error
+
+
+def _check(names: Sequence[str]) -> None:
+    """Complain about a file that is not there before the first line of another one is written."""
+    for name in names:
+        try:
+            if name != "-":
+                Path(name).stat()
+        except OSError as error:
+            raise _missing(name, error) from error
 
 
 def _options(
-    settings: Path | None, line_format: str | None, document: Literal["ecs", "raw"] | None, *, event_original: bool
+    settings: Path | None, formats: Sequence[str], document: Literal["ecs", "raw"] | None, *, event_original: bool
 ) -> CodecOptions:
+    from vpcflow.codec import FormatError, FormatRule, parse_format
     from vpcflow.settings.decoding import codec_options
-    from vpcflow.settings.load import load, reserved_path
+    from vpcflow.settings.load import load
 
-    options = codec_options(load(settings or reserved_path(os.environ), os.environ).settings)
-    if line_format is not None:
+    if len(formats) > 1:
+        raise VpcFlowError(
+            "--format: given more than once; give one, or codec.formats by --settings", exit_code=EX_USAGE
+        )
+    options = codec_options(load(settings, os.environ).settings)
+    for line_format in formats:
         try:
             parse_format(line_format)
         except FormatError as error:
-            raise ConfigError(f"--format: {error}") from error
+            raise VpcFlowError(f"--format: {error}", exit_code=EX_USAGE) from error
         options = replace(options, formats=(FormatRule(format=line_format),))
     if document is not None:
         options = replace(options, shape=document)
     if event_original:
         options = replace(options, event_original=True)
+    # A file may be of any age: there is no arrival to compare with.
     return replace(options, time_past_days=0.0, time_future_days=0.0)
 
 
@@ -99,25 +148,16 @@ def _write(out: BinaryIO, chunk: Decoded, output: str) -> None:
     out.write(chunk.body if output == "bulk" else b"\n".join(chunk.body.split(b"\n")[1::2]) + b"\n")
 
 
-def _progress(names: list[str]) -> Iterator[tuple[str, int]]:
-    """Yield names with their numbers; a line on a terminal says which one is read."""
-    shown = sys.stderr.isatty() and len(names) > 1
-    for number, name in enumerate(names, start=1):
-        if shown:
-            sys.stderr.write(f"\r{number}/{len(names)} {name[-60:]}\x1b[K")
-        yield name, number
-    if shown:
-        sys.stderr.write("\r\x1b[K")
-
-
 def decode(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="[FILE…|-]", help="Files; - or none: standard input.")
     ] = None,
-    line_format: Annotated[
-        str | None,
+    formats: Annotated[
+        list[str] | None,
         typer.Option(
-            "--format", help="Line format: `${version} …` as AWS prints it, names, or a preset such as v2, v5, tgw."
+            "--format",
+            metavar="FORMAT",
+            help="Line format: `${version} …` as AWS prints it, names, or a preset such as v2, v5, tgw.",
         ),
     ] = None,
     document: Annotated[
@@ -143,15 +183,23 @@ def decode(
 
     - `vpcflow decode --output bulk flows.log | curl -sH content-type:application/x-ndjson --data-binary @- HOST/INDEX/_bulk`
     """
-    decoder = Decoder(_options(settings, line_format, document, event_original=event_original))
+    from vpcflow.codec import Decoder
+    from vpcflow.codec.origins import file_origin
+
+    names = files or ["-"]
+    decoder = Decoder(_options(settings, formats or (), document, event_original=event_original))
+    _check(names)
     totals = _Totals()
+    progress = _Progress(SystemClock(), shown=sys.stderr.isatty())
     out = sys.stdout.buffer
-    for name, _ in _progress(files or ["-"]):
+    for name in names:
         shown = "stdin" if name == "-" else name
-        for chunk in decoder.decode(_read(name), file_origin(name)):
+        for chunk in decoder.decode(_read(name), file_origin(shown)):
             totals.add(shown, chunk)
             _write(out, chunk, output)
+            progress.tell(shown, totals.lines)
     out.flush()
+    progress.clear()
     for notice in totals.notices:
         typer.echo(f"note: {notice}", err=True)
     typer.echo(totals.report(), err=True)

@@ -64,10 +64,12 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[  # noqa: ARG001, FBT002 - its callback does the work; typer wants it so
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault. Also VPCFLOW_DEBUG=1.")] = False,
+    debug: Annotated[  # noqa: FBT002
+        bool, typer.Option("--debug", help="Show the traceback of a fault. Also VPCFLOW_DEBUG=1.")
+    ] = False,
 ) -> None:
     """AWS VPC Flow Logs, decoded in flight and indexed into Elasticsearch or OpenSearch."""
     if debug:

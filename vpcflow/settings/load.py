@@ -1,25 +1,27 @@
 """Settings from a TOML file and from the environment: defaults < file < `VPCFLOW_SECTION__KEY`.
 
-Unknown keys and unknown `VPCFLOW_…` variables are errors that name the key by its path; no value is ever shown.
+Unknown keys and unknown `VPCFLOW_…` variables are errors that name the key by its path; no secret's value is ever shown.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import math
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from vpcflow.errors import ConfigError
-from vpcflow.settings.model import Settings
+from vpcflow.settings.model import Format, Settings
 from vpcflow.settings.secrets import Secret
 
-__all__ = ["PREFIX", "RESERVED", "Loaded", "key_kinds", "load"]
+__all__ = ["PREFIX", "RESERVED", "Loaded", "key_kinds", "load", "reserved_path"]
 
 PREFIX = "VPCFLOW_"
 # Variables with our prefix that are no settings: they say where things lie on this machine.
@@ -27,13 +29,48 @@ RESERVED = frozenset(
     f"{PREFIX}{name}" for name in ("SETTINGS", "CACHE", "TEST_REQUIRE", "CONFORMANCE", "YARDSTICK", "JAVA", "DEBUG")
 )
 
+Kinds = Mapping[str, Mapping[str, Any]]
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_PLAIN = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "a table",
+    "str": "text",
+}
+_WORDS = re.compile(f"`({'|'.join(_PLAIN)})`")
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, and by `section.key` where each value came from: `default`, a file's name, a variable's name."""
+    """The settings, and by `section.key` where each value came from: `default`, `file x.toml`, a variable's name.
+
+    A secret given by reference says so, too: `file x.toml, by reference to a file`.
+    """
 
     settings: Settings
     origins: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far: section → key → value, and where each value came from."""
+
+    values: dict[str, dict[str, Any]]
+    origins: dict[str, str]
+
+    def put(self, section: str, key: str, value: object, origin: str) -> None:
+        self.values.setdefault(section, {})[key] = value
+        self.origins[f"{section}.{key}"] = origin
+
+    def wrong(self, path: str, problem: str, cause: Exception | None = None) -> NoReturn:
+        """Raise the error of a key: its path, what is wrong, where it stands."""
+        key = ".".join(path.split(".")[:2]).partition("[")[0]
+        origin = self.origins.get(key, "default")
+        where = "" if origin == "default" else f" ({origin})"
+        raise ConfigError(f"{path}: {problem}{where}") from cause
 
 
 def key_kinds() -> dict[str, dict[str, Any]]:
@@ -45,88 +82,91 @@ def key_kinds() -> dict[str, dict[str, Any]]:
     return kinds
 
 
+def reserved_path(environ: Mapping[str, str]) -> Path | None:
+    """Return the settings file that `VPCFLOW_SETTINGS` names, or None."""
+    named = environ.get(f"{PREFIX}SETTINGS")
+    return Path(named) if named else None
+
+
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """Return the effective settings.
 
     Args:
-        path: TOML file; None: no file.
+        path: TOML file; None: the one that `VPCFLOW_SETTINGS` names, or no file.
         environ: the process's environment, or what a test wants it to be.
 
     Raises:
         ConfigError: with the path of the wrong key, where it stands, and what to do.
     """
     kinds = key_kinds()
-    values: dict[str, dict[str, Any]] = {}
-    origins = {f"{section}.{key}": "default" for section, keys in kinds.items() for key in keys}
-    if path is not None:
-        _from_file(path, kinds, values, origins)
-    _from_environment(environ, kinds, values, origins)
-    _resolve_secrets(values, kinds, origins, environ)
-    settings = _converted(values, origins)
-    _check(settings)
-    return Loaded(settings, origins)
+    found = _Found({}, {f"{section}.{key}": "default" for section, keys in kinds.items() for key in keys})
+    file = path if path is not None else reserved_path(environ)
+    if file is not None:
+        _read_file(file, kinds, found)
+    _read_environment(environ, kinds, found)
+    _resolve_secrets(kinds, found, environ)
+    settings = _converted(found)
+    _check(settings, found)
+    return Loaded(settings, found.origins)
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+def _near(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
 
 
-def _from_file(
-    path: Path, kinds: Mapping[str, Mapping[str, Any]], values: dict[str, dict[str, Any]], origins: dict[str, str]
-) -> None:
+def _tables(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give the path of a settings file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: no UTF-8 text; a settings file is TOML") from error
-    try:
-        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    for section, table in tables.items():
+
+
+def _read_file(path: Path, kinds: Kinds, found: _Found) -> None:
+    origin = f"file {path}"
+    for section, table in _tables(path).items():
         if section not in kinds:
-            raise ConfigError(f"{section}: unknown section ({path}){_near(section, kinds)}")
+            raise ConfigError(f"{section}: unknown section ({origin}); {_near(section, kinds)}")
         if not isinstance(table, dict):
-            raise ConfigError(f"{section}: must be a table, [{section}] ({path})")
+            raise ConfigError(f"{section}: a section is wanted, [{section}] ({origin})")
         for key, value in table.items():
             if key not in kinds[section]:
-                raise ConfigError(f"{section}.{key}: unknown key ({path}){_near(key, kinds[section])}")
-            values.setdefault(section, {})[key] = value
-            origins[f"{section}.{key}"] = str(path)
+                raise ConfigError(f"{section}.{key}: unknown key ({origin}); {_near(key, kinds[section])}")
+            found.put(section, key, value, origin)
 
 
-def _from_environment(
-    environ: Mapping[str, str],
-    kinds: Mapping[str, Mapping[str, Any]],
-    values: dict[str, dict[str, Any]],
-    origins: dict[str, str],
-) -> None:
+def _read_environment(environ: Mapping[str, str], kinds: Kinds, found: _Found) -> None:
     known = {f"{PREFIX}{section}__{key}".upper(): (section, key) for section, keys in kinds.items() for key in keys}
     for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX) or name in RESERVED:
             continue
         if name not in known:
-            raise ConfigError(f"{name}: unknown setting in the environment{_near(name, known)[:200]}")
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1)
+            hint = (
+                f"did you mean {PREFIX}{close[0]}?"
+                if close
+                else f"names are {PREFIX}SECTION__KEY, see `vpcflow settings`"
+            )
+            raise ConfigError(f"{name}: unknown variable in the environment; {hint}")
         section, key = known[name]
         try:
-            values.setdefault(section, {})[key] = _parsed(text, kinds[section][key])
+            value = _parsed(text, kinds[section][key])
         except ValueError as error:
-            raise ConfigError(f"{section}.{key}: not what is wanted there ({name}): {error}") from error
-        origins[f"{section}.{key}"] = name
+            raise ConfigError(f"{section}.{key}: {error} is wanted ({name})") from None
+        found.put(section, key, value, name)
 
 
 def _parsed(text: str, kind: object) -> object:
     """Return the text of a variable as the type of its key wants it. Raises ValueError with what was expected."""
     if get_origin(kind) is list:
-        if text.lstrip().startswith("["):
-            return json.loads(text)
-        return [part.strip() for part in text.split(",") if part.strip()]
+        return _parsed_list(text)
     if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-            raise ValueError("true or false")
-        return text.lower() in ("true", "1", "yes")
+        return _parsed_bool(text)
     if kind in (int, float):
         try:
             return int(text) if kind is int else float(text)
@@ -135,65 +175,90 @@ def _parsed(text: str, kind: object) -> object:
     return text
 
 
-def _resolve_secrets(
-    values: dict[str, dict[str, Any]],
-    kinds: Mapping[str, Mapping[str, Any]],
-    origins: dict[str, str],
-    environ: Mapping[str, str],
-) -> None:
-    for section, table in values.items():
+def _parsed_list(text: str) -> object:
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError("a list with commas between, or a JSON list,") from None
+
+
+def _parsed_bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in ("true", "false", "1", "0", "yes", "no"):
+        raise ValueError("true or false")
+    return word in ("true", "1", "yes")
+
+
+def _resolve_secrets(kinds: Kinds, found: _Found, environ: Mapping[str, str]) -> None:
+    for section, table in found.values.items():
         for key, value in table.items():
-            if kinds[section][key] is not Secret or not isinstance(value, str):
-                continue
-            name = f"{section}.{key}"
-            if value.startswith("file:"):
-                try:
-                    value = Path(value[5:]).read_text(encoding="utf-8").strip()  # noqa: PLW2901
-                except (OSError, UnicodeDecodeError) as error:
-                    raise ConfigError(
-                        f"{name}: the file it names cannot be read ({error.__class__.__name__})"
-                    ) from error
-                origins[name] += " (file:)"
-            elif value.startswith("env:"):
-                if value[4:] not in environ:
-                    raise ConfigError(f"{name}: the variable it names is not set")
-                value = environ[value[4:]]  # noqa: PLW2901
-                origins[name] += " (env:)"
-            table[key] = Secret(value)
+            if kinds[section][key] is Secret and isinstance(value, str):
+                table[key] = _secret(f"{section}.{key}", value, found, environ)
 
 
-def _converted(values: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str]) -> Settings:
+def _secret(path: str, value: str, found: _Found, environ: Mapping[str, str]) -> Secret:
+    kind, _, name = value.partition(":")
+    if kind == "file":
+        try:
+            secret = Secret.of_file(Path(name))
+        except UnicodeDecodeError as error:
+            found.wrong(path, f"the file that it names is no UTF-8 text: {name}", error)
+        except OSError as error:
+            found.wrong(path, f"the file that it names cannot be read: {name}: {error.strerror}", error)
+        found.origins[path] += ", by reference to a file"
+    elif kind == "env":
+        if name not in environ:
+            found.wrong(path, f"the variable that it names is not set: {name}")
+        secret = Secret(environ[name].strip())
+        found.origins[path] += ", by reference to a variable"
+    else:
+        return Secret(value)
+    if not secret:
+        found.wrong(path, f"what it names is empty: {name}")
+    return secret
+
+
+def _converted(found: _Found) -> Settings:
     def secret(kind: type, value: object) -> object:
         if kind is Secret and isinstance(value, Secret):
             return value
-        raise TypeError("a text")
+        raise TypeError("text is wanted")
 
     try:
-        return msgspec.convert(values, Settings, dec_hook=secret, strict=True)
+        return msgspec.convert(found.values, Settings, dec_hook=secret, strict=True)
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at `$.")
         path = where.rstrip("`")
-        origin = origins.get(".".join(path.split(".")[:2]).partition("[")[0], "settings")
-        raise ConfigError(f"{path}: {said[:1].lower()}{said[1:]} ({origin})") from error
+        unknown = _UNKNOWN.search(said)
+        if unknown is not None:  # only entries of lists are left: sections and their keys were looked at before
+            found.wrong(f"{path}.{unknown[1]}", f"unknown key; {_near(unknown[1], Format.__struct_fields__)}", error)
+        if said.startswith("Invalid enum value"):
+            section, _, key = path.partition(".")
+            said = f"one of {', '.join(get_args(key_kinds()[section][key]))} is wanted"
+        found.wrong(path, _WORDS.sub(lambda word: _PLAIN[word[1]], f"{said[:1].lower()}{said[1:]}"), error)
 
 
-def _check(settings: Settings) -> None:
-    """Check what no single key shows."""
-    if settings.index.pipeline == "default" and settings.document.shape != "raw":
-        raise ConfigError(
-            'index.pipeline: "default" is for document.shape = "raw": else the cluster parses what is parsed'
+def _check(settings: Settings, found: _Found) -> None:
+    """Check what no type shows."""
+    for section, table in msgspec.structs.asdict(settings).items():
+        for key, value in msgspec.structs.asdict(table).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                found.wrong(f"{section}.{key}", "a finite number is wanted")
+    index, shape = settings.index, settings.document.shape
+    if index.pipeline == "default" and shape != "raw":
+        found.wrong("index.pipeline", '"default" is for document.shape = "raw": else the cluster parses what is parsed')
+    if not index.pipeline:
+        found.wrong("index.pipeline", 'empty; give _none, a name, or default (with document.shape = "raw")')
+    if index.mode == "pattern" and index.name and "{" not in index.name:
+        found.wrong("index.name", 'a pattern has a time in it, such as {yyyy.MM.dd}; or set index.mode = "data_stream"')
+    if index.mode == "data_stream" and "{" in index.name:
+        found.wrong("index.name", 'a data stream has no time in its name; or set index.mode = "pattern"')
+    engine = settings.elasticsearch
+    if not engine.hosts:
+        found.wrong("elasticsearch.hosts", "empty; give at least one URL")
+    if engine.username and not engine.password and not engine.api_key:
+        found.wrong(
+            "elasticsearch.username", "there is no elasticsearch.password; set it, or elasticsearch.api_key instead"
         )
-    if settings.index.mode == "pattern" and settings.index.name and "{" not in settings.index.name:
-        raise ConfigError(
-            'index.name: a pattern needs a time in it, such as {yyyy.MM.dd}; or set index.mode = "data_stream"'
-        )
-    if settings.index.mode == "data_stream" and "{" in settings.index.name:
-        raise ConfigError('index.name: a data stream has no time in its name; or set index.mode = "pattern"')
-    if not settings.elasticsearch.hosts:
-        raise ConfigError("elasticsearch.hosts: at least one URL")
-
-
-def reserved_path(environ: Mapping[str, str]) -> Path | None:
-    """Return the settings file that `VPCFLOW_SETTINGS` names, or None."""
-    named = environ.get(f"{PREFIX}SETTINGS")
-    return Path(named) if named else None

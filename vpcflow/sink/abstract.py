@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from vpcflow.errors import SinkError
+from vpcflow.errors import SinkError, SinkUnavailable
 from vpcflow.types import Answer, Bulk
 
-__all__ = ["BodyTooLarge", "Sink"]
+__all__ = ["BodyTooLarge", "Overloaded", "Sink"]
 
 
 class BodyTooLarge(SinkError):
@@ -15,6 +15,10 @@ class BodyTooLarge(SinkError):
 
     Raised to `vpcflow.sink.delivery` only, which splits; it gets no further.
     """
+
+
+class Overloaded(SinkUnavailable):
+    """The engine has no room for this request now (429). It may never have for one so large: after a while send less."""
 
 
 class Sink(Protocol):
@@ -27,7 +31,8 @@ class Sink(Protocol):
         RETRYABLE among them. Sending the same actions again is always safe: their ids make the second time a DUPLICATE.
 
         Raises:
-            SinkUnavailable: no answer, or none that decides anything. Part of the body may have been taken all the same.
+            SinkUnavailable: no answer, or none that decides anything (Overloaded among them). Part of the body may have
+                been taken all the same.
             SinkRefused: the request is wrong and stays wrong: credentials, privileges, missing target or pipeline.
             BodyTooLarge: nothing was taken; send less at once.
         """

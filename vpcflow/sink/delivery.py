@@ -10,7 +10,7 @@ from vpcflow.clock import Clock
 from vpcflow.errors import EX_SOFTWARE, SinkRefused, SinkUnavailable
 from vpcflow.logs import get_logger
 from vpcflow.retry import RetryPolicy
-from vpcflow.sink.abstract import BodyTooLarge, Sink
+from vpcflow.sink.abstract import BodyTooLarge, Overloaded, Sink
 from vpcflow.types import Answer, Bulk, ItemError, Outcome
 
 __all__ = ["Delivery"]
@@ -18,6 +18,7 @@ __all__ = ["Delivery"]
 log = get_logger(__name__)
 
 _HTTP_TOO_LARGE = 413
+_PATIENCE = 3  # a body that was too much for the engine so often in a row is sent in halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Delivery:
         self._clock = clock
         self._should_stop = should_stop
         self._on_wait = on_wait
+        self._overloads = 0
         self._refused_bytes: int | None = None  # smallest body of several documents that was too large
 
     def deliver(self, bulk: Bulk) -> Answer:
@@ -108,13 +110,18 @@ class Delivery:
                 part = parts[0]
                 answer = self._write(part)
                 parts.popleft()
+                self._overloads = 0
                 if answer is None:
                     parts.extendleft(reversed(part.halves()))
                     continue
                 undecided = _settle(part, answer, outcomes, errors)
                 if undecided is not None:
                     again.append(undecided)
-        except SinkUnavailable:
+        except SinkUnavailable as error:
+            self._overloads = self._overloads + 1 if isinstance(error, Overloaded) else 0
+            if self._overloads >= _PATIENCE and parts[0].bulk.count > 1:
+                self._overloads = 0
+                parts.extendleft(reversed(parts.popleft().halves()))
             parts.extend(again)
             raise
         return again

@@ -5,13 +5,15 @@ a 403 for the whole request, a missing privilege a 403 for one item of a 200, a 
 
 | what                                                                          | item       | whole request        |
 |-------------------------------------------------------------------------------|------------|----------------------|
-| `cluster_block_exception`, shard limits, 408, 429, 5xx, types of `_AGAIN`     | RETRYABLE  | SinkUnavailable      |
+| `cluster_block_exception`, shard limits, 408, 429, 5xx, types of `_AGAIN`     | RETRYABLE  | SinkUnavailable (*)  |
 | `security_exception`, other 401 and 403                                       | SinkRefused, exit 77              |
 | missing or closed target, missing pipeline, wrong op type, other 3xx, 404, …  | SinkRefused, exit 78              |
 | 409 `version_conflict_engine_exception`                                       | DUPLICATE  | -                    |
 | what a pipeline raised about a document (types of `_DOCUMENT`, even as 500)   | REJECTED   | SinkRefused, exit 70 |
 | any other 4xx: parsing, mapping                                               | REJECTED   | SinkRefused, exit 70 |
 | 413                                                                           | REJECTED   | BodyTooLarge         |
+
+(*) a 429: Overloaded, a SinkUnavailable that says so.
 
 A single unknown 5xx is never held against the document; a storm of rejections is stopped by `vpcflow.pipeline`.
 """
@@ -24,7 +26,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from vpcflow.errors import EX_CONFIG, EX_NOPERM, EX_SOFTWARE, SinkError, SinkRefused, SinkUnavailable
-from vpcflow.sink.abstract import BodyTooLarge
+from vpcflow.sink.abstract import BodyTooLarge, Overloaded
 from vpcflow.types import Answer, ItemError, Outcome
 
 __all__ = ["FILTER_PATH", "item_error", "parse", "read_bulk", "request_error"]
@@ -32,7 +34,7 @@ __all__ = ["FILTER_PATH", "item_error", "parse", "read_bulk", "request_error"]
 FILTER_PATH = "errors,items.*.status,items.*.error,items.*.failure_store"
 
 _HTTP_OK, _HTTP_REDIRECT, _HTTP_BAD, _HTTP_SERVER = 200, 300, 400, 500
-_HTTP_CONFLICT, _HTTP_TOO_LARGE = 409, 413
+_HTTP_CONFLICT, _HTTP_TOO_LARGE, _HTTP_OVERLOADED = 409, 413, 429
 _NO_CREDENTIALS = {401, 403}
 _BUSY = {408, 425, 429}
 _WRONG_ADDRESS = {404, 405, 406, 410, 415}
@@ -129,7 +131,8 @@ def request_error(
     if decision is Outcome.REJECTED:
         hint = "a fault of this program, or of something between it and the engine; please report it"
         return _refused(where, f"cannot read the request: {_words(error)}", hint, EX_SOFTWARE)
-    return SinkUnavailable(f"{where}: {_words(error)}", retry_after=retry_after)
+    kind = Overloaded if status == _HTTP_OVERLOADED else SinkUnavailable
+    return kind(f"{where}: {_words(error)}", retry_after=retry_after)
 
 
 def item_error(status: int, error: object) -> ItemError:

@@ -1,0 +1,265 @@
+"""A consumer as in production, on the real KCL, an emulated stream and a real search engine."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from consumer.process import Process, start_of
+from consumer.run_folder import ChildNote, RunFolder
+from vpcflow import wiring
+from vpcflow.settings.load import load
+from vpcflow.stack import Stack
+from vpcflow.stack.streams import CREDENTIALS, client, create_stream, put_records, seed_leases
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = itertools.count()
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str = "") -> float:
+    """Wait for a condition; return how long that took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def payload(first: int, count: int) -> bytes:
+    """Return a subscription record with `count` flows, told apart by their bytes: `first`, `first` + 1, …"""
+    now = int(time.time())
+    events = [
+        {
+            "id": f"{number:056d}",
+            "timestamp": now * 1000,
+            "message": f"2 123456789012 eni-0a1b2c3d 10.0.0.1 10.0.0.2 1234 443 6 10 {number} {now - 60} {now} ACCEPT OK",
+        }
+        for number in range(first, first + count)
+    ]
+    body = {
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789012",
+        "logGroup": "vpc",
+        "logStream": "eni-0a1b2c3d-all",
+        "subscriptionFilters": ["all"],
+        "logEvents": events,
+    }
+    return gzip.compress(json.dumps(body).encode(), 1)
+
+
+class Gate:
+    """A way to the engine that can be shut: connections are refused, and those that were open are cut."""
+
+    def __init__(self, url: str) -> None:
+        target = urlsplit(url)
+        self._target = (target.hostname or "", target.port or 0)
+        self._ends: list[socket.socket] = []
+        self._server: socket.socket | None = None
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def open(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", self._port))
+        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
+
+    def shut(self) -> None:
+        if self._server is not None:
+            # A blocked accept() would keep the socket open past close().
+            with contextlib.suppress(OSError):
+                self._server.shutdown(socket.SHUT_RDWR)
+            self._server.close()
+            self._server = None
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._ends.clear()
+
+    def _accept(self, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                far = socket.create_connection(self._target)
+                self._ends += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+class Scene:
+    """One stream, one lease table, one data stream, and consumers on them."""
+
+    def __init__(self, engine: Stack, streams: Stack, folder: Path) -> None:
+        self.name = f"e2e{next(NAMES)}-{uuid.uuid4().hex[:8]}"
+        self.streams, self.folder = streams, folder
+        self.gate = Gate(engine.engine_url)
+        self.gate.open()
+        self.settings = folder / "settings.toml"
+        self.run = RunFolder.of_worker(folder / "run folder", self.name, "w0")
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.placed: list[tuple[str, str]] = []
+        self.sent = 0
+        self.write(short=True)
+        self._sink = wiring.sink(load(self.settings, {"VPCFLOW_ELASTICSEARCH__HOSTS": engine.engine_url}).settings)
+        self._sink.ensure_template(*wiring.template(load(self.settings, {}).settings, self._sink))
+
+    def write(self, *, short: bool) -> None:
+        """Write the settings; `short`: timings of the KCL for tests."""
+        timings = (
+            "failover_milliseconds = 2000\nlease_assignment_milliseconds = 1000\nshard_sync_milliseconds = 1000\n"
+            "parent_poll_milliseconds = 1000\n"
+        )
+        self.settings.write_text(f"""
+[elasticsearch]
+hosts = ["{self.gate.url}"]
+[index]
+name = "logs-aws.vpcflow-{self.name}"
+[retry]
+max_seconds = 1.0
+[deadletters]
+path = "dead letters"
+[kinesis]
+stream = "{self.name}"
+application = "{self.name}"
+region = "us-east-1"
+kinesis_endpoint = "{self.streams.kinesis_url}"
+dynamodb_endpoint = "{self.streams.dynamodb_url}"
+idle_milliseconds = 250
+[consumer]
+worker_id = "w0"
+run_folder = "run folder"
+java = "{self.streams.java}"
+checkpoint_seconds = 1.0
+shutdown_grace_milliseconds = 8000
+restart_max_seconds = 2.0
+{timings if short else ""}""")
+
+    def stream(self, shards: int = 1, *, seed: bool = True) -> None:
+        create_stream(self.streams.kinesis_url, self.name, shards)
+        if seed:
+            seed_leases(self.streams.dynamodb_url, self.name, self.streams.kinesis_url, self.name)
+
+    def put(self, records: int, flows: int = 5) -> None:
+        batch = [(str(n), payload(self.sent + n * flows, flows)) for n in range(records)]
+        self.placed += put_records(self.streams.kinesis_url, self.name, batch)
+        self.sent += records * flows
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with (self.folder / f"log-{len(self.started)}").open("wb") as log:
+            one = subprocess.Popen(
+                [sys.executable, "-m", "consumer", "--settings", "settings.toml"],
+                cwd=self.folder,
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **CREDENTIALS},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.started.append(one)
+        return one
+
+    def lines(self, message: str = "") -> list[dict[str, Any]]:
+        """Return the log lines with this message. Each line of the log must be JSON."""
+        lines = [line for path in sorted(self.folder.glob("log-*")) for line in path.read_text().splitlines()]
+        parsed: list[dict[str, Any]] = [json.loads(line) for line in lines if line.endswith("}")]
+        return [line for line in parsed if message in (line.get("msg") or line.get("message") or "")]
+
+    def flows(self) -> list[int]:
+        """Return the bytes of every document, in order."""
+        target = f"logs-aws.vpcflow-{self.name}"
+        if not self._sink.request("GET", f"/_data_stream/{target}").ok:
+            return []
+        self._sink.refresh(target)
+        reply: Any = self._sink.search(target, {"size": 10_000, "_source": ["network.bytes"]})
+        return sorted(hit["_source"]["network"]["bytes"] for hit in reply["hits"]["hits"])
+
+    def arrived(self, seconds: float = 60) -> float:
+        """Wait until all that was put is there, each once."""
+        took = until(lambda: len(self.flows()) >= self.sent, seconds, "all documents")
+        assert self.flows() == list(range(self.sent))
+        return took
+
+    def children(self) -> list[ChildNote]:
+        """Return the live children that serve a shard."""
+        return [note for note in self.run.children() if note.shard and note.process.alive()]
+
+    def child(self) -> Process:
+        until(self.children, 60, "a child")
+        return self.children()[0].process
+
+    def daemon(self) -> Process:
+        until(self.run.daemon, 30, "a daemon")
+        process = self.run.daemon()
+        assert process is not None
+        return process
+
+    def checkpoints(self) -> dict[str, tuple[str, int]]:
+        """Return what the lease table holds, by shard."""
+        with client("dynamodb", self.streams.dynamodb_url) as dynamodb:
+            items = dynamodb.scan(TableName=self.name, ConsistentRead=True)["Items"]
+        return {
+            item["leaseKey"]["S"]: (item["checkpoint"]["S"], int(item["checkpointSubSequenceNumber"]["N"]))
+            for item in items
+            if "checkpoint" in item
+        }
+
+    def checkpointed(self, seconds: float = 30) -> None:
+        """Wait until the lease table holds the last record of each shard."""
+        last = {shard: sequence for shard, sequence in self.placed}
+        until(lambda: {k: v[0] for k, v in self.checkpoints().items() if k in last} == last, seconds, "checkpoints")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Stop the last consumer as an operator does; return how long it took."""
+        began = time.monotonic()
+        self.started[-1].send_signal(number)
+        assert self.started[-1].wait(30) == 0
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        left: Sequence[Process] = [note.process for note in self.run.children()]
+        daemon = self.run.daemon()
+        for one in self.started:
+            if one.poll() is None:
+                one.terminate()
+        for one in self.started:
+            try:
+                one.wait(30)
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+        self.gate.shut()
+        self._sink.close()
+        until(lambda: not any(start_of(one.pid) == one.start for one in (*left, *([daemon] if daemon else []))), 10)
+
+
+@pytest.fixture
+def scene(
+    stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> Iterator[Scene]:
+    one = Scene(stack_elasticsearch, stack_kinesis, tmp_path)
+    yield one
+    one.close()
+    for name in sorted(tmp_path.glob("log-*")):
+        record_property(name.name, name.read_text()[-4000:])

@@ -1,0 +1,169 @@
+"""The whole path, and what it takes to break it: each time all documents are there, each once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.process import start_of
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Scene
+
+pytestmark = pytest.mark.stack
+
+
+def test_everything_arrives_once_and_is_checkpointed(scene: Scene) -> None:
+    scene.stream(shards=2)
+    scene.put(40)
+    scene.start()
+    scene.arrived()
+    scene.put(20)
+    scene.arrived()
+    scene.checkpointed()
+    assert {note.shard for note in scene.children()} == {"shardId-000000000000", "shardId-000000000001"}
+    assert scene.stop() < 12
+    assert not [line for line in scene.lines() if line["level"] in ("error", "ERROR")]
+    assert scene.lines("shard given up")
+    assert scene.run.children() == []
+
+
+def test_killed_idle_child_is_noticed_and_replaced(scene: Scene) -> None:
+    scene.stream()
+    scene.put(10)
+    scene.start()
+    scene.arrived()
+    scene.checkpointed()
+    child = scene.child()
+    child.signal(signal.SIGKILL)
+    until = time.monotonic() + 10
+    while not scene.lines("child is gone"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    scene.put(10)
+    scene.arrived()
+    assert scene.child() != child
+
+
+def test_dead_cluster_is_waited_for(scene: Scene) -> None:
+    scene.stream()
+    scene.put(10)
+    scene.start()
+    scene.arrived()
+    scene.checkpointed()
+    before = scene.checkpoints()
+    scene.gate.shut()
+    scene.put(10)
+    end = time.monotonic() + 30
+    while not scene.lines("waiting for the search engine"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert scene.checkpoints() == before
+    child = scene.child()
+    scene.gate.open()
+    scene.arrived()
+    scene.checkpointed()
+    assert scene.child() == child  # nobody had to die for it
+
+
+@pytest.mark.slow
+def test_stop_while_waiting_for_a_dead_cluster(scene: Scene) -> None:
+    scene.stream()
+    scene.put(10)
+    scene.start()
+    scene.arrived()
+    scene.gate.shut()
+    scene.put(10)
+    end = time.monotonic() + 30
+    while not scene.lines("waiting for the search engine"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert scene.stop() < 14
+    scene.gate.open()
+    scene.start()
+    scene.arrived()
+
+
+@pytest.mark.slow
+def test_killed_busy_child(scene: Scene) -> None:
+    scene.stream(shards=2)
+    scene.put(40)
+    scene.start()
+    scene.arrived()
+    scene.gate.shut()
+    scene.put(40)
+    end = time.monotonic() + 30
+    while not scene.lines("waiting for the search engine"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    scene.child().signal(signal.SIGKILL)
+    scene.gate.open()
+    scene.arrived()
+    scene.checkpointed()
+
+
+@pytest.mark.slow
+def test_killed_daemon(scene: Scene) -> None:
+    scene.stream(shards=2)
+    scene.put(40)
+    scene.start()
+    scene.arrived()
+    daemon, children = scene.daemon(), scene.children()
+    daemon.signal(signal.SIGKILL)
+    scene.put(40)
+    scene.arrived()
+    assert scene.daemon() != daemon
+    assert not any(note.process.alive() for note in children)
+
+
+@pytest.mark.slow
+def test_killed_supervisor(scene: Scene) -> None:
+    scene.stream(shards=2)
+    scene.put(40)
+    one = scene.start()
+    scene.arrived()
+    daemon, children = scene.daemon(), scene.children()
+    os.kill(one.pid, signal.SIGKILL)
+    one.wait()
+    end = time.monotonic() + 5
+    while daemon.alive() or any(note.process.alive() for note in children):
+        assert time.monotonic() < end, "orphans live on"
+        time.sleep(0.05)
+    scene.put(40)
+    scene.start()
+    scene.arrived()
+    assert start_of(daemon.pid) != daemon.start
+
+
+@pytest.mark.slow
+def test_shards_that_end_are_settled_before_their_children_are_read(scene: Scene) -> None:
+    from vpcflow.stack.streams import client
+
+    scene.stream()
+    scene.put(20)
+    scene.start()
+    scene.arrived()
+    with client("kinesis", scene.streams.kinesis_url) as kinesis:
+        kinesis.split_shard(StreamName=scene.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
+        end = time.monotonic() + 30
+        while len(kinesis.list_shards(StreamName=scene.name)["Shards"]) < 3:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    scene.placed.clear()
+    scene.put(20)
+    scene.arrived(90)
+    scene.checkpointed()
+    assert scene.checkpoints()["shardId-000000000000"][0] == "SHARD_END"
+
+
+@pytest.mark.slow
+def test_first_start_with_the_timings_of_production(scene: Scene) -> None:
+    scene.write(short=False)
+    scene.stream(seed=False)
+    scene.put(10)
+    scene.start()
+    scene.arrived(240)
