@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 LINE = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
 
 
@@ -17,16 +15,6 @@ def vpcflow(*arguments: str, stdin: bytes = b"", **environ: str) -> subprocess.C
         [sys.executable, "-m", "vpcflow", *arguments], input=stdin, capture_output=True, check=False,
         env={**{k: v for k, v in os.environ.items() if not k.startswith("VPCFLOW_")}, "NO_COLOR": "1", **environ},
     )  # fmt: skip
-
-
-def test_decode_writes_documents_in_order_and_counts_on_stderr() -> None:
-    lines = [LINE, LINE.replace(" 22 ", " 99999 "), LINE.replace("20641", "20642")]
-    done = vpcflow("decode", "-", stdin="\r\n".join(lines).encode())
-    assert [json.loads(one)["source"]["port"] for one in done.stdout.splitlines()] == [20641, 20642]
-    assert done.returncode == 0
-    text = done.stderr.decode()
-    assert "3 lines, 2 documents, 0 control messages, 1 undecodable" in text
-    assert "stdin:2: value: column 7, dstport: '99999' is not a port, 0 to 65535" in text
 
 
 def test_decode_strict_exits_with_65() -> None:
@@ -51,27 +39,6 @@ def test_decode_takes_a_format_and_a_shape() -> None:
     [document] = map(json.loads, done.stdout.splitlines())
     assert document["message"] == "2 10.0.0.1 1418530070"
     assert document["@timestamp"] == "2014-12-14T04:07:50.000Z"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (("decode", "/no/such/file"), 66, "/no/such/file: No such file or directory"),
-        (("decode", "--format", "version srcadr"), 78, "--format: unknown field 'srcadr'"),
-        (("decode", "--settings", "/no/file.toml"), 78, "/no/file.toml"),
-        (("decode", "--nonsense"), 64, "No such option"),
-        (("setup",), 64, "--template"),
-        (("setup", "--template", "--settings", "/no/file.toml"), 78, "/no/file.toml"),
-        (("generate", "--out", "-"), 64, "--output text"),
-        (("generate", "--out", "/proc/nowhere"), 78, "--out"),
-    ],
-)
-def test_mistakes_are_one_line_and_an_exit_code(arguments: tuple[str, ...], code: int, said: str) -> None:
-    done = vpcflow(*arguments)
-    assert (done.returncode, done.stdout) == (code, b"")
-    text = done.stderr.decode()
-    assert said in text
-    assert "Traceback" not in text
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

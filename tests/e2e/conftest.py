@@ -189,17 +189,24 @@ restart_max_seconds = 2.0
     def flows(self) -> list[int]:
         """Return the bytes of every document, in order."""
         target = f"logs-aws.vpcflow-{self.name}"
-        if not self._sink.request("GET", f"/_data_stream/{target}").ok:
-            return []
-        self._sink.refresh(target)
+        if not self._sink.request("POST", f"/{target}/_refresh").ok:
+            return []  # nothing was written yet
         reply: Any = self._sink.search(target, {"size": 10_000, "_source": ["network.bytes"]})
         return sorted(hit["_source"]["network"]["bytes"] for hit in reply["hits"]["hits"])
 
-    def arrived(self, seconds: float = 60) -> float:
+    def arrived(self, seconds: float = 30) -> float:
         """Wait until all that was put is there, each once."""
-        took = until(lambda: len(self.flows()) >= self.sent, seconds, "all documents")
-        assert self.flows() == list(range(self.sent))
-        return took
+        began = time.monotonic()
+        while len(found := self.flows()) < self.sent:
+            assert time.monotonic() - began < seconds, f"{len(found)} of {self.sent} documents: {found[:20]}"
+            assert self.started[-1].poll() is None, "the consumer ended"
+            time.sleep(0.2)
+        assert found == list(range(self.sent))
+        return time.monotonic() - began
+
+    def waits(self) -> None:
+        """Wait until a child says that it waits for the engine."""
+        until(lambda: self.lines("waiting for the search engine"), 30, "word of the wait")
 
     def children(self) -> list[ChildNote]:
         """Return the live children that serve a shard."""
@@ -227,7 +234,7 @@ restart_max_seconds = 2.0
 
     def checkpointed(self, seconds: float = 30) -> None:
         """Wait until the lease table holds the last record of each shard."""
-        last = {shard: sequence for shard, sequence in self.placed}
+        last = dict(self.placed)
         until(lambda: {k: v[0] for k, v in self.checkpoints().items() if k in last} == last, seconds, "checkpoints")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
@@ -255,11 +262,9 @@ restart_max_seconds = 2.0
 
 
 @pytest.fixture
-def scene(
-    stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> Iterator[Scene]:
+def scene(stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path) -> Iterator[Scene]:
     one = Scene(stack_elasticsearch, stack_kinesis, tmp_path)
     yield one
+    for log in sorted(tmp_path.glob("log-*")):  # shown where a test fails
+        print(log.name, *(line[:1000] for line in log.read_text().splitlines()[-60:]), sep="\n")
     one.close()
-    for name in sorted(tmp_path.glob("log-*")):
-        record_property(name.name, name.read_text()[-4000:])

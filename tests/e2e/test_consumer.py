@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.process import start_of
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Scene
+from tests.e2e.conftest import Scene, until
+from vpcflow.stack.streams import client
 
 pytestmark = pytest.mark.stack
 
@@ -40,10 +36,7 @@ def test_killed_idle_child_is_noticed_and_replaced(scene: Scene) -> None:
     scene.checkpointed()
     child = scene.child()
     child.signal(signal.SIGKILL)
-    until = time.monotonic() + 10
-    while not scene.lines("child is gone"):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    until(lambda: scene.lines("child is gone"), 10, "word of the dead child")
     scene.put(10)
     scene.arrived()
     assert scene.child() != child
@@ -58,10 +51,7 @@ def test_dead_cluster_is_waited_for(scene: Scene) -> None:
     before = scene.checkpoints()
     scene.gate.shut()
     scene.put(10)
-    end = time.monotonic() + 30
-    while not scene.lines("waiting for the search engine"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    scene.waits()
     assert scene.checkpoints() == before
     child = scene.child()
     scene.gate.open()
@@ -78,10 +68,7 @@ def test_stop_while_waiting_for_a_dead_cluster(scene: Scene) -> None:
     scene.arrived()
     scene.gate.shut()
     scene.put(10)
-    end = time.monotonic() + 30
-    while not scene.lines("waiting for the search engine"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    scene.waits()
     assert scene.stop() < 14
     scene.gate.open()
     scene.start()
@@ -96,10 +83,7 @@ def test_killed_busy_child(scene: Scene) -> None:
     scene.arrived()
     scene.gate.shut()
     scene.put(40)
-    end = time.monotonic() + 30
-    while not scene.lines("waiting for the search engine"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    scene.waits()
     scene.child().signal(signal.SIGKILL)
     scene.gate.open()
     scene.arrived()
@@ -129,30 +113,21 @@ def test_killed_supervisor(scene: Scene) -> None:
     daemon, children = scene.daemon(), scene.children()
     os.kill(one.pid, signal.SIGKILL)
     one.wait()
-    end = time.monotonic() + 5
-    while daemon.alive() or any(note.process.alive() for note in children):
-        assert time.monotonic() < end, "orphans live on"
-        time.sleep(0.05)
+    until(lambda: not daemon.alive() and not any(note.process.alive() for note in children), 5, "the end of orphans")
     scene.put(40)
     scene.start()
     scene.arrived()
-    assert start_of(daemon.pid) != daemon.start
 
 
 @pytest.mark.slow
 def test_shards_that_end_are_settled_before_their_children_are_read(scene: Scene) -> None:
-    from vpcflow.stack.streams import client
-
     scene.stream()
     scene.put(20)
     scene.start()
     scene.arrived()
     with client("kinesis", scene.streams.kinesis_url) as kinesis:
         kinesis.split_shard(StreamName=scene.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
-        end = time.monotonic() + 30
-        while len(kinesis.list_shards(StreamName=scene.name)["Shards"]) < 3:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        until(lambda: len(kinesis.list_shards(StreamName=scene.name)["Shards"]) == 3, 30, "the split")
     scene.placed.clear()
     scene.put(20)
     scene.arrived(90)

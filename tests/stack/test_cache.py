@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import threading
 from pathlib import Path
@@ -95,6 +96,12 @@ def test_as_root_everybody_can_read_a_part(tmp_path: Path, monkeypatch: pytest.M
         (stage / "private" / "tool").touch(mode=0o700)
         (stage / "private" / "text").touch(mode=0o600)
 
-    path = Cache(tmp_path).part("thing", "k", build)
-    modes = {each.name: stat.S_IMODE(each.stat().st_mode) & 0o007 for each in (path, *path.rglob("*"))}
-    assert modes == {path.name: 5, "private": 5, "tool": 5, "text": 4}
+    before = os.umask(0o077)
+    try:
+        path = Cache(tmp_path / "cache").part("thing", "k", build)
+    finally:
+        os.umask(before)
+    modes = {
+        each.name: stat.S_IMODE(each.stat().st_mode) & 0o007 for each in (path, *path.rglob("*"), *path.parents[:2])
+    }
+    assert modes == {"cache": 5, "parts": 5, path.name: 5, "private": 5, "tool": 5, "text": 4}

@@ -9,12 +9,15 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vpcflow.stack import Stack, stop
+from vpcflow.stack import Stack, StackError, stop
 from vpcflow.stack.__main__ import main
+
+if TYPE_CHECKING:
+    from tests.stack.conftest import Processes
 
 pytestmark = pytest.mark.stack
 
@@ -43,7 +46,7 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 
 @pytest.mark.usefixtures("stack_kinesis")  # skips where the parts are not to be had
-def test_it_starts_on_loopback_and_leaves_neither_process_nor_folder(processes: Any) -> None:
+def test_it_starts_on_loopback_and_leaves_neither_process_nor_folder(processes: Processes) -> None:
     said: list[str] = []
     with Stack(kinesis=True, progress=said.append) as stack:
         assert get(f"{stack.kinesis_url}/healthcheck")[0] == 200
@@ -64,7 +67,7 @@ def test_it_starts_on_loopback_and_leaves_neither_process_nor_folder(processes: 
 
 
 @pytest.mark.usefixtures("stack_kinesis")
-def test_it_ends_what_it_started_when_the_block_fails(processes: Any) -> None:
+def test_it_ends_what_it_started_when_the_block_fails(processes: Processes) -> None:
     with pytest.raises(RuntimeError, match="ours"), Stack(kinesis=True) as stack:
         raise RuntimeError("ours")
     assert processes.mentioning(str(stack.work)) == []
@@ -81,7 +84,7 @@ with Stack(kinesis=True) as stack:
 
 
 @pytest.mark.usefixtures("stack_kinesis")
-def test_ctrl_c_leaves_nothing(processes: Any) -> None:
+def test_ctrl_c_leaves_nothing(processes: Processes) -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -94,7 +97,7 @@ def test_ctrl_c_leaves_nothing(processes: Any) -> None:
 
 
 @pytest.mark.usefixtures("stack_kinesis")
-def test_detached_servers_run_on_until_they_are_stopped(processes: Any) -> None:
+def test_detached_servers_run_on_until_they_are_stopped(processes: Processes) -> None:
     with Stack(kinesis=True) as stack:
         file = stack.detach()
     assert get(f"{stack.kinesis_url}/healthcheck")[0] == 200
@@ -121,7 +124,7 @@ def check_engine(stack: Stack, wanted: str) -> None:
     assert version(stack) == wanted
     assert listening(int(stack.engine_url.rpartition(":")[2])) <= LOOPBACK
     (pid,) = (server.process.pid for server in stack._servers if server.process)
-    assert os.stat(f"/proc/{pid}").st_uid != 0
+    assert Path(f"/proc/{pid}").stat().st_uid != 0
 
 
 def test_elasticsearch_is_the_locked_version(stack_elasticsearch: Stack) -> None:
@@ -139,8 +142,6 @@ def test_elasticsearch_8_is_the_locked_version(stack_elasticsearch8: Stack) -> N
 
 @pytest.mark.slow
 def test_an_engine_that_ends_at_start_is_told_with_its_reason(tmp_path: Path) -> None:
-    from vpcflow.stack import StackError
-
     broken = Stack("opensearch", engine_settings={"no.such.setting": "1"}, work=tmp_path)
     with pytest.raises(StackError, match=r"opensearch ended while it started: .*no\.such\.setting"), broken:
         pass
@@ -148,7 +149,7 @@ def test_an_engine_that_ends_at_start_is_told_with_its_reason(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user to run the engine as")
-def test_as_root_an_engine_runs_in_a_closed_work_folder(tmp_path: Path, processes: Any) -> None:
+def test_as_root_an_engine_runs_in_a_closed_work_folder(tmp_path: Path, processes: Processes) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     with Stack("elasticsearch", work=closed / "work") as stack:

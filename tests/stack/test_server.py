@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from vpcflow.stack import StackError, pids
 from vpcflow.stack.server import Server, environment, free_port
+
+if TYPE_CHECKING:
+    from tests.stack.conftest import Processes
 
 # A server with a child of its own, as the engines' launchers have one.
 PROGRAM = """
@@ -36,7 +39,7 @@ def server(work: Path, program: str = PROGRAM) -> Server:
     )
 
 
-def test_it_answers_and_leaves_nobody(tmp_path: Path, processes: Any) -> None:
+def test_it_answers_and_leaves_nobody(tmp_path: Path, processes: Processes) -> None:
     one = server(tmp_path)
     one.start()
     one.wait(time.monotonic() + 20)
@@ -84,7 +87,8 @@ import os, signal, sys, time
 from pathlib import Path
 from vpcflow.stack.server import Server, Watch
 work = Path(sys.argv[1])
-one = Server(name="sample", command=[sys.executable, "-c", "import time; time.sleep(600)", str(work / "servers")], url="", log=work / "log")
+command = [sys.executable, "-c", "import time; time.sleep(600)", str(work / "servers")]
+one = Server(name="sample", command=command, url="", log=work / "log")
 one.start()
 watch = Watch([one.process.pid], work / "servers")
 print(one.process.pid, flush=True)
@@ -93,7 +97,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_servers_go_with_a_parent_that_is_killed(tmp_path: Path, processes: Any, how: signal.Signals) -> None:
+def test_servers_go_with_a_parent_that_is_killed(tmp_path: Path, processes: Processes, how: signal.Signals) -> None:
     (tmp_path / "servers").mkdir()
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -111,7 +115,7 @@ def sleeper() -> int:
     return with_session.pid
 
 
-def test_servers_left_running_are_ended_by_their_file(tmp_path: Path, processes: Any) -> None:
+def test_servers_left_running_are_ended_by_their_file(tmp_path: Path, processes: Processes) -> None:
     pid, folder = sleeper(), tmp_path / "work"
     folder.mkdir()
     pids.write(tmp_path / "pids.json", {"one": pid}, [folder])
@@ -121,7 +125,7 @@ def test_servers_left_running_are_ended_by_their_file(tmp_path: Path, processes:
     assert not (tmp_path / "pids.json").exists()
 
 
-def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path, processes: Any) -> None:
+def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path, processes: Processes) -> None:
     pid, file = sleeper(), tmp_path / "pids.json"
     pids.write(file, {"one": pid}, [])
     noted = json.loads(file.read_text())

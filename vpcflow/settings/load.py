@@ -31,23 +31,13 @@ RESERVED = frozenset(
 
 Kinds = Mapping[str, Mapping[str, Any]]
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
-_PLAIN = {
-    "array": "a list",
-    "bool": "true or false",
-    "float": "a number",
-    "int": "a whole number",
-    "null": "nothing",
-    "object": "a table",
-    "str": "text",
-}
-_WORDS = re.compile(f"`({'|'.join(_PLAIN)})`")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, and by `section.key` where each value came from: `default`, `file x.toml`, a variable's name.
+    """The settings, and by `section.key` where each value came from: `default`, a file's path, a variable's name.
 
-    A secret given by reference says so, too: `file x.toml, by reference to a file`.
+    A secret given by reference says so, too: `x.toml, by reference to a file`.
     """
 
     settings: Settings
@@ -69,8 +59,12 @@ class _Found:
         """Raise the error of a key: its path, what is wrong, where it stands."""
         key = ".".join(path.split(".")[:2]).partition("[")[0]
         origin = self.origins.get(key, "default")
-        where = "" if origin == "default" else f" ({origin})"
+        where = "" if origin == "default" else f" ({_place(origin)})"
         raise ConfigError(f"{path}: {problem}{where}") from cause
+
+
+def _place(origin: str) -> str:
+    return origin if origin.startswith(PREFIX) else f"file {origin}"
 
 
 def key_kinds() -> dict[str, dict[str, Any]]:
@@ -128,16 +122,16 @@ def _tables(path: Path) -> dict[str, Any]:
 
 
 def _read_file(path: Path, kinds: Kinds, found: _Found) -> None:
-    origin = f"file {path}"
+    where = _place(str(path))
     for section, table in _tables(path).items():
         if section not in kinds:
-            raise ConfigError(f"{section}: unknown section ({origin}); {_near(section, kinds)}")
+            raise ConfigError(f"{section}: unknown section ({where}); {_near(section, kinds)}")
         if not isinstance(table, dict):
-            raise ConfigError(f"{section}: a section is wanted, [{section}] ({origin})")
+            raise ConfigError(f"{section}: must be a table, [{section}] ({where})")
         for key, value in table.items():
             if key not in kinds[section]:
-                raise ConfigError(f"{section}.{key}: unknown key ({origin}); {_near(key, kinds[section])}")
-            found.put(section, key, value, origin)
+                raise ConfigError(f"{section}.{key}: unknown key ({where}); {_near(key, kinds[section])}")
+            found.put(section, key, value, str(path))
 
 
 def _read_environment(environ: Mapping[str, str], kinds: Kinds, found: _Found) -> None:
@@ -152,7 +146,7 @@ def _read_environment(environ: Mapping[str, str], kinds: Kinds, found: _Found) -
                 if close
                 else f"names are {PREFIX}SECTION__KEY, see `vpcflow settings`"
             )
-            raise ConfigError(f"{name}: unknown variable in the environment; {hint}")
+            raise ConfigError(f"{name}: unknown setting in the environment; {hint}")
         section, key = known[name]
         try:
             value = _parsed(text, kinds[section][key])
@@ -207,16 +201,15 @@ def _secret(path: str, value: str, found: _Found, environ: Mapping[str, str]) ->
             found.wrong(path, f"the file that it names is no UTF-8 text: {name}", error)
         except OSError as error:
             found.wrong(path, f"the file that it names cannot be read: {name}: {error.strerror}", error)
-        found.origins[path] += ", by reference to a file"
     elif kind == "env":
         if name not in environ:
             found.wrong(path, f"the variable that it names is not set: {name}")
         secret = Secret(environ[name].strip())
-        found.origins[path] += ", by reference to a variable"
     else:
         return Secret(value)
     if not secret:
         found.wrong(path, f"what it names is empty: {name}")
+    found.origins[path] += f", by reference to a {'file' if kind == 'file' else 'variable'}"
     return secret
 
 
@@ -236,8 +229,8 @@ def _converted(found: _Found) -> Settings:
             found.wrong(f"{path}.{unknown[1]}", f"unknown key; {_near(unknown[1], Format.__struct_fields__)}", error)
         if said.startswith("Invalid enum value"):
             section, _, key = path.partition(".")
-            said = f"one of {', '.join(get_args(key_kinds()[section][key]))} is wanted"
-        found.wrong(path, _WORDS.sub(lambda word: _PLAIN[word[1]], f"{said[:1].lower()}{said[1:]}"), error)
+            said += f", not one of {', '.join(get_args(key_kinds()[section][key]))}"
+        found.wrong(path, f"{said[:1].lower()}{said[1:]}", error)
 
 
 def _check(settings: Settings, found: _Found) -> None:

@@ -38,7 +38,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Format(Section, frozen=True, kw_only=True):
-    """One `[[codec.formats]]` entry: which line format a source has. The first entry whose pattern matches wins."""
+    """One `[[codec.formats]]` entry: which line format a source has. The first entry whose patterns all match wins."""
 
     format: Annotated[
         str | list[str],
@@ -49,7 +49,7 @@ class Format(Section, frozen=True, kw_only=True):
     source: Annotated[
         str,
         Meta(
-            description="Pattern for other sources: stream name (`kinesis:NAME`), bucket and key (`s3://…`), file path."
+            description="Pattern that the carrier must match: `kinesis:STREAM`, `firehose:NAME`, a file's path, `stdin`."
         ),
     ] = "*"
 

@@ -20,13 +20,17 @@ _HEAD = """\
 
 <!-- made of vpcflow/settings/model.py by docs/build.py: do not edit -->
 
-Settings come from a TOML file (`--settings FILE`, or the variable `VPCFLOW_SETTINGS`), then from the environment, which wins:
-`elasticsearch.hosts` is `VPCFLOW_ELASTICSEARCH__HOSTS`. Lists in variables are separated by commas, or JSON. Unknown keys and
-unknown `VPCFLOW_…` variables are errors that name the key. `vpcflow settings` shows the effective values and where each came
-from.
+Settings come from a TOML file (`--settings FILE`, or the variable `VPCFLOW_SETTINGS`), then from the environment, which
+wins: `elasticsearch.hosts` is `VPCFLOW_ELASTICSEARCH__HOSTS`. Lists in variables have commas between, or are JSON. An unknown
+key or an unknown `VPCFLOW_…` variable is an error that names it (exit code 78). `vpcflow settings` shows the values in force
+and where each one came from.
 
-Secrets can be given by reference: `env:NAME` (another variable) or `file:PATH` (a file's text without the white space around
-it). They are never printed.
+A secret can be given by reference: `env:NAME` (another variable) or `file:PATH` (a file's text without the white space around
+it). Secrets are never printed. One that comes from a file is read again when the engine answers 401, so it can be rotated.
+
+These variables are no settings: `VPCFLOW_SETTINGS` (see above), `VPCFLOW_CACHE` (where the demo and the tests keep what they
+fetched), `VPCFLOW_DEBUG` (`1`: show the traceback of a fault). The tests read some more, see
+[CONTRIBUTING](../CONTRIBUTING.md).
 
 ```toml
 [kinesis]
@@ -88,9 +92,7 @@ def _table(struct: type[msgspec.Struct], section: str | None) -> list[str]:
         kind = kinds[field.name]
         default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
         meta = _meta(kind)
-        variable = f"<br>`{PREFIX}{section}__{field.name}`".upper().replace("<BR>", "<br>") if section else ""
-        if field.name == "formats":
-            variable = ""
+        variable = f"<br>`{PREFIX}{section.upper()}__{field.name.upper()}`" if section else ""
         rows.append(
             f"| `{field.name}`{variable} | {_name(kind)}{_bounds(meta)} | {_default(default)} | {meta.description or ''} |"
         )

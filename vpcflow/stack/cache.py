@@ -74,7 +74,6 @@ class Cache:
             with self._stage(name) as stage:
                 build(stage)
                 _open_to_all(stage)
-                path.parent.mkdir(parents=True, exist_ok=True)
                 stage.rename(path)
             progress(f"{name}: ready after {time.monotonic() - began:.1f} s")
         return path
@@ -94,8 +93,8 @@ class Cache:
     def _locked(self, name: str, progress: Progress) -> Iterator[None]:
         folder = self.root / "locks"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for each in (self.root, folder):
+            for each in (self.root, self.root / "parts", folder):
+                each.mkdir(parents=True, exist_ok=True)
                 _open_to_all(each, deep=False)
             lock = (folder / f"{name}.lock").open("w")
         except OSError as error:

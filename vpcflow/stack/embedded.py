@@ -87,7 +87,7 @@ class Stack:
             self._wait()
         except BaseException as error:
             if isinstance(error, StackError) and self._servers:
-                self._remove = []  # its message names a log in there
+                self._remove = [path for path in self._remove if path != self.work]  # its message names a log in there
             self.stop()
             raise
         urls = {server.name: server.url for server in self._servers}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,9 @@ __all__ = ["NOBODY", "Server", "Watch", "end_group", "environment", "free_port"]
 
 NOBODY = 65534
 _GONE_SECONDS = 5.0
+_REASON = re.compile(
+    r"^(?!.*\[(INFO|WARN) *\]).*(Exception|Error)(: |\[)"
+)  # the line of a log that says what went wrong
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "HOME")
 
 
@@ -130,8 +134,8 @@ class Server:
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
             lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-            told = [line for line in lines if "rror" in line or "xception" in line]
-            return (told or lines or ["its log is empty"])[0 if told else -1][:300]
+            told = next((line for line in lines if _REASON.search(line)), None)
+            return (told or (lines or ["its log is empty"])[-1])[:300]
         return "it has no log"
 
 
@@ -141,7 +145,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopba
 _WATCH = """
 read -r word
 [ "$word" = done ] && exit 0
-for pid; do kill -KILL -- "-$pid"; done
+for pid; do kill -s KILL -- "-$pid"; done
 [ -z "$WORK" ] || rm -rf -- "$WORK"
 """
 

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from vpcflow.cli.main import main
+
+Answers = dict[str, tuple[int, dict[str, Any]]]
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def documents(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [*os.environ]:
+        if name.startswith(("VPCFLOW_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `vpcflow` with arguments and standard input, in this process."""
+
+    def ran(*arguments: object, stdin: bytes = b"", **environ: str) -> Ran:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            code = main([str(one) for one in arguments])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return ran
+
+
+@dataclass
+class Peer:
+    """A search engine, and AWS, as far as the commands ask them."""
+
+    url: str = ""
+    version: str = "9.1.0"
+    elastic: bool = True
+    answers: Answers = field(default_factory=dict)  # by `METHOD /path` or AWS action, over the usual ones
+    templates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, body: bytes, action: str) -> tuple[int, dict[str, Any]]:
+        question = action or f"{method} {path}"
+        self.asked.append(question)
+        if question in self.answers:
+            return self.answers[question]
+        if question == "GET /":
+            return 200, {"version": {"number": self.version}}
+        name = path.removeprefix("/_index_template").lstrip("/")
+        if path.startswith("/_index_template") and method == "PUT":
+            self.templates[name] = json.loads(body)
+            return 200, {"acknowledged": True}
+        if path.startswith("/_index_template"):
+            found = [(one, body) for one, body in self.templates.items() if name in ("", one)]
+            entries = [{"name": one, "index_template": body} for one, body in found]
+            return (200 if entries or not name else 404), {"index_templates": entries}
+        return 404, {"error": {"type": "index_not_found_exception", "reason": "no such index"}, "__type": "Nope"}
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    found = Peer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            action = self.headers.get("x-amz-target", "").partition(".")[2]
+            status, answer = found.answer(self.command, self.path.partition("?")[0], body, action)
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            if found.elastic:
+                self.send_header("x-elastic-product", "Elasticsearch")
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        found.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+Peer: TypeAlias = Any  # tests/cli/conftest.py
+Run = Callable[..., Any]
+NAME = "vpcflow-logs-aws.vpcflow-default"
+
+
+def summary(hours: int) -> dict[str, Any]:
+    found = {"StreamName": "flows", "StreamARN": "arn:aws:kinesis:eu-west-1:1:stream/flows", "StreamStatus": "ACTIVE"}
+    return {"StreamDescriptionSummary": {**found, "RetentionPeriodHours": hours, "OpenShardCount": 4}}
+
+
+@pytest.fixture
+def well(peer: Peer, tmp_path: Path) -> dict[str, str]:
+    """A world in which nothing is wrong but the jars, which a stand-in folder cannot hold."""
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\"' >&2\n")
+    java.chmod(0o700)
+    (tmp_path / "jars").mkdir()
+    peer.answers["DescribeStreamSummary"] = (200, summary(72))
+    peer.answers["DescribeTable"] = (200, {"Table": {"TableName": "vpcflow-flows", "TableStatus": "ACTIVE"}})
+    peer.templates[NAME] = {"index_patterns": ["logs-aws.vpcflow-default"], "data_stream": {}, "priority": 250}
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "eu-west-1",
+        "VPCFLOW_KINESIS__STREAM": "flows",
+        "VPCFLOW_KINESIS__KINESIS_ENDPOINT": peer.url,
+        "VPCFLOW_KINESIS__DYNAMODB_ENDPOINT": peer.url,
+        "VPCFLOW_ELASTICSEARCH__HOSTS": peer.url,
+        "VPCFLOW_CONSUMER__JAVA": str(java),
+        "VPCFLOW_CONSUMER__JARS": str(tmp_path / "jars"),
+    }
+
+
+def states(ran: Peer) -> dict[str, str]:
+    """Return subject → state; lines with advice are left out."""
+    found = [line.split(maxsplit=1) for line in ran.out.splitlines() if not line.startswith(" ")]
+    return {text.partition(":")[0]: state for state, text in found}
+
+
+GOOD = dict.fromkeys(["settings", "Java", "stream", "lease table", "cluster", "template"], "ok")
+
+
+def test_all_is_well_but_the_jars(run: Run, well: dict[str, str]) -> None:
+    ran = run("doctor", **well)
+    assert states(ran) == {**GOOD, "KCL jars": "wrong"}
+    assert "ok    stream: flows: ACTIVE, open shards: 4, retention: 72 h\n" in ran.out
+    assert "of 79 jars" in ran.out
+    assert ran.code == 78
+
+
+def test_short_retention_is_a_warning(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.answers["DescribeStreamSummary"] = (200, summary(24))
+    ran = run("doctor", **well)
+    assert states(ran)["stream"] == "warn"
+    assert "      → raise it to 72 h or more" in ran.out
+
+
+def test_a_stream_and_a_lease_table_that_are_not_there(run: Run, well: dict[str, str], peer: Peer) -> None:
+    missing = (400, {"__type": "ResourceNotFoundException", "message": "no"})
+    peer.answers |= {"DescribeStreamSummary": missing, "DescribeTable": missing}
+    ran = run("doctor", **well)
+    assert "wrong stream: flows: not there in eu-west-1\n" in ran.out
+    assert "ok    lease table: vpcflow-flows: not there yet" in ran.out
+
+
+def test_no_credentials(run: Run, well: dict[str, str]) -> None:
+    ran = run("doctor", **{name: value for name, value in well.items() if "ACCESS_KEY" not in name})
+    assert "wrong stream: Unable to locate credentials\n" in ran.out
+    assert states(ran)["lease table"] == "wrong"
+
+
+def test_without_boto3(run: Run, well: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    ran = run("doctor", **well)
+    assert (
+        "wrong stream: the package boto3 is not installed\n      → pip install 'vpcflow-stream[cli,kcl]'\n" in ran.out
+    )
+    assert states(ran)["cluster"] == "ok"
+
+
+def test_a_cluster_that_is_away(run: Run, well: dict[str, str]) -> None:
+    ran = run("doctor", **{**well, "VPCFLOW_ELASTICSEARCH__HOSTS": "http://127.0.0.1:1"})
+    assert (states(ran)["cluster"], states(ran)["template"]) == ("away", "away")
+
+
+def test_credentials_that_are_refused(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.answers["GET /"] = (401, {"error": {"type": "security_exception", "reason": "missing token"}})
+    ran = run("doctor", **well)
+    assert states(ran)["cluster"] == "wrong"
+    assert "missing token" in ran.out
+
+
+def test_a_key_that_may_only_write_is_good(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.answers["GET /"] = (403, {"error": {"type": "security_exception", "reason": "action is unauthorized"}})
+    ran = run("doctor", **well)
+    assert states(ran)["cluster"] == "ok"
+    assert "may not ask for its version" in ran.out
+
+
+def test_no_template(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.templates.clear()
+    ran = run("doctor", **well)
+    assert states(ran)["template"] == "wrong"
+    assert "→ run `vpcflow setup --template`" in ran.out
+    assert states(run("doctor", **well, VPCFLOW_INDEX__MODE="pattern"))["template"] == "wrong"
+
+
+def test_the_template_of_somebody_else(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.templates = {
+        "logs-aws.vpcflow": {"index_patterns": ["logs-aws.vpcflow-*"], "data_stream": {}, "priority": 200}
+    }
+    ran = run("doctor", **well)
+    assert states(ran)["template"] == "ok"
+    assert "another template makes the data stream logs-aws.vpcflow-default" in ran.out
+
+
+def test_no_java_that_is_new_enough(run: Run, well: dict[str, str]) -> None:
+    Path(well["VPCFLOW_CONSUMER__JAVA"]).write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
+    ran = run("doctor", **well)
+    assert states(ran)["Java"] == "wrong"
+    assert "is Java 8; Java 17 or later is needed" in ran.out
+
+
+def test_no_stream_named(run: Run) -> None:
+    found = states(run("doctor", VPCFLOW_ELASTICSEARCH__HOSTS="http://127.0.0.1:1"))
+    assert (found["stream"], found["lease table"]) == ("wrong", "wrong")
+
+
+def test_wrong_settings_are_all_that_is_told(run: Run) -> None:
+    ran = run("doctor", VPCFLOW_BULK__MAX_BYTES="0")
+    assert ran.code == 78
+    assert ran.out.startswith("wrong settings: bulk.max_bytes: ")
+    assert states(ran) == {"settings": "wrong"}
