@@ -20,7 +20,7 @@ from vpcflow.settings.model import Settings
 __all__ = ["Worker", "command", "start", "worker_of", "write_files"]
 
 _MAIN = "software.amazon.kinesis.multilang.MultiLangDaemon"
-_LEVELS = {"debug": "DEBUG", "info": "WARN", "warning": "WARN", "error": "ERROR"}  # at INFO it tells every batch
+_LEVELS = {"debug": "INFO", "info": "WARN", "warning": "WARN", "error": "ERROR"}  # at INFO it tells every batch
 _LOGBACK = """\
 <configuration>
   <appender name="ERR" class="ch.qos.logback.core.ConsoleAppender">

@@ -70,14 +70,14 @@ class RunFolder:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.mkdir(mode=0o700, exist_ok=True)
-            owner = self.path.stat().st_uid
+            owners = {self.path.stat().st_uid, self.path.parent.stat().st_uid}
             if not self.logs.exists():
                 os.mkfifo(self.logs, 0o600)
         except OSError as error:
             raise ConfigError(
                 f"consumer.run_folder: {self.path}: {error.strerror}; name a folder that can be written"
             ) from error
-        if owner != os.getuid():
+        if not owners <= {os.getuid(), 0}:
             raise ConfigError(f"consumer.run_folder: {self.path} belongs to another user; name a folder of your own")
         if not stat.S_ISFIFO(self.logs.stat().st_mode):
             raise ConfigError(f"consumer.run_folder: {self.logs} is in the way; remove it")

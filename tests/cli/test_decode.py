@@ -32,7 +32,7 @@ def test_a_document_a_line_in_input_order(run: Run) -> None:
     assert ran.documents[0]["source"]["ip"] == "10.0.0.5"
     assert ran.err.splitlines() == [
         "note: stdin: format guessed as v2",
-        "1,500 lines, 1,500 documents, 0 control messages, 0 undecodable",
+        "1,500 lines, 1,500 documents, 0 control messages, 0 headers, 0 undecodable",
     ]
 
 
@@ -63,7 +63,7 @@ def test_payloads_of_all_kinds_from_files(run: Run, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     ran = run("decode", *(tmp_path / name for name in files))
     assert ran.code == 0
-    assert "6 lines, 4 documents, 1 control message, 0 undecodable, 1 header" in ran.err
+    assert "6 lines, 4 documents, 1 control message, 1 header, 0 undecodable" in ran.err
     assert ran.documents[2]["source"]["ip"] == "10.0.0.1"
 
 
@@ -76,7 +76,7 @@ def test_undecodables_are_told_with_their_place(run: Run, tmp_path: Path) -> Non
     assert ran.code == 0
     assert len(ran.documents) == 1
     told = ran.err.splitlines()[1:]
-    assert told[0] == "9 lines, 1 document, 0 control messages, 8 undecodable"
+    assert told[0] == "9 lines, 1 document, 0 control messages, 0 headers, 8 undecodable"
     assert told[1].startswith(f"  {path}:2: value: column 4, srcaddr: '10.0.0.500' is not")
     assert told[2].startswith(f"  {path}:3: format: 2 columns fit no known format")
     assert told[6] == "  … and 3 more"
@@ -111,9 +111,9 @@ def test_a_format_of_ones_own(run: Run, form: str) -> None:
         (["--format", "version version"], "--format: the format names version more than once\n"),
     ],
 )
-def test_bad_formats_are_one_line_and_78(run: Run, arguments: list[str], message: str) -> None:
+def test_bad_formats_are_one_line_and_64(run: Run, arguments: list[str], message: str) -> None:
     ran = run("decode", *arguments)
-    assert (ran.code, ran.out, ran.err) == (78, "", f"vpcflow: {message}")
+    assert (ran.code, ran.out, ran.err) == (64, "", f"vpcflow: {message}")
 
 
 def test_two_formats_are_wrong_usage(run: Run) -> None:
@@ -159,4 +159,4 @@ def test_settings_are_used(run: Run, tmp_path: Path) -> None:
 def test_nothing_in_nothing_out(run: Run) -> None:
     ran = run("decode")
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err == "0 lines, 0 documents, 0 control messages, 0 undecodable\n"
+    assert ran.err == "0 lines, 0 documents, 0 control messages, 0 headers, 0 undecodable\n"

@@ -99,11 +99,19 @@ def test_credentials_that_are_refused(run: Run, well: dict[str, str], peer: Peer
     assert "missing token" in ran.out
 
 
-def test_a_key_that_may_only_write_is_good(run: Run, well: dict[str, str], peer: Peer) -> None:
-    peer.answers["GET /"] = (403, {"error": {"type": "security_exception", "reason": "action is unauthorized"}})
+@pytest.mark.parametrize("status", [403, 405])
+def test_an_answer_without_a_version_is_an_answer(run: Run, well: dict[str, str], peer: Peer, status: int) -> None:
+    """A key that may only write documents; an engine without that door."""
+    peer.answers["GET /"] = (status, {"error": {"type": "security_exception", "reason": "action is unauthorized"}})
     ran = run("doctor", **well)
     assert states(ran)["cluster"] == "ok"
-    assert "may not ask for its version" in ran.out
+    assert f"does not tell its version ({status})" in ran.out
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_cluster_that_is_busy_is_away(run: Run, well: dict[str, str], peer: Peer, status: int) -> None:
+    peer.answers["GET /"] = (status, {"error": {"type": "unavailable", "reason": "later"}})
+    assert states(run("doctor", **well))["cluster"] == "away"
 
 
 def test_no_template(run: Run, well: dict[str, str], peer: Peer) -> None:

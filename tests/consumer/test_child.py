@@ -35,7 +35,9 @@ class Bench:
             self.port = probe.getsockname()[1]
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, supervisor: Process | None = None, before: str = "exec ", **environ: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, supervisor: Process | None = None, before: str = "exec ", **environ: str
+    ) -> subprocess.Popen[bytes]:
         supervisor = supervisor or Process.of(os.getpid())
         command = [sys.executable, "-P", "-m", "consumer", "--child", str(self.folder.path), "--supervisor"]
         one = subprocess.Popen(

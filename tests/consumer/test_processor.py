@@ -25,14 +25,19 @@ from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
 from vpcflow.types import Answer, Bulk
 
+Message = dict[str, object]
+
 ARRIVAL = 1_700_000_100_000
 LINE = "2 123456789012 eni-0a1b2c3d 10.0.0.1 10.0.0.2 1234 443 6 10 8400 1700000000 1700000060 ACCEPT OK"
-INITIALIZE = {"action": "initialize", "shardId": "shardId-0", "sequenceNumber": "TRIM_HORIZON", "subSequenceNumber": 0}
-SHARD_ENDED = {"action": "shardEnded"}
-LEASE_LOST = {"action": "leaseLost"}
-SHUTDOWN = {"action": "shutdownRequested"}
-
-Message = dict[str, object]
+INITIALIZE: Message = {
+    "action": "initialize",
+    "shardId": "shardId-0",
+    "sequenceNumber": "TRIM_HORIZON",
+    "subSequenceNumber": 0,
+}
+SHARD_ENDED: Message = {"action": "shardEnded"}
+LEASE_LOST: Message = {"action": "leaseLost"}
+SHUTDOWN: Message = {"action": "shutdownRequested"}
 
 
 def record(sequence: int, sub: int = 0, *, data: bytes | None = None, arrival: int | None = ARRIVAL) -> Message:
@@ -60,7 +65,7 @@ class Daemon(io.StringIO):
         self._errors = deque(errors)
         self._answers: deque[Message] = deque()
 
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
         if self._answers:
             return json.dumps(self._answers.popleft()) + "\n"
         while self.messages:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 import typer
 
 from vpcflow.clock import Clock, SystemClock
-from vpcflow.errors import EX_DATAERR, EX_USAGE, ConfigError, DataError, VpcFlowError
+from vpcflow.errors import EX_DATAERR, EX_USAGE, DataError, VpcFlowError
 from vpcflow.types import Decoded, Undecodable
 
 if TYPE_CHECKING:
@@ -52,10 +52,9 @@ class _Totals:
             _number(self.lines, "line"),
             _number(self.documents, "document"),
             _number(self.control, "control message"),
+            _number(self.headers, "header"),
             f"{self.undecodable:,} undecodable",
         ]
-        if self.headers:
-            words.append(_number(self.headers, "header"))
         if self.skipped:
             words.append(f"{self.skipped:,} skipped")
         rest = self.undecodable - len(self.first)
@@ -133,7 +132,7 @@ def _options(
         try:
             parse_format(line_format)
         except FormatError as error:
-            raise ConfigError(f"--format: {error}") from error
+            raise VpcFlowError(f"--format: {error}", exit_code=EX_USAGE) from error
         options = replace(options, formats=(FormatRule(format=line_format),))
     if document is not None:
         options = replace(options, shape=document)

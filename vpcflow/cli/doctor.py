@@ -19,7 +19,7 @@ __all__ = ["Finding", "doctor", "findings"]
 
 _LEAST_HOURS = 72
 _PATIENCE_SECONDS = 10
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
 State = Literal["ok", "warn", "wrong", "away"]
 
@@ -117,8 +117,9 @@ def _cluster(case: _Case) -> Finding:
 
     with closing(wiring.sink(case.settings)) as engine:
         reply = engine.request("GET", "/")
-        if reply.status == _FORBIDDEN:  # keys that may only write documents are a good thing
-            return Finding("cluster", "ok", f"{engine.where}: answers; these credentials may not ask for its version")
+        # Keys that may only write documents are a good thing; small builds do not answer this question at all.
+        if reply.status in (_FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED):
+            return Finding("cluster", "ok", f"{engine.where}: answers, but does not tell its version ({reply.status})")
         if not reply.ok:
             engine.ask("GET", "/")  # says it in the sink's words
         return Finding("cluster", "ok", f"{engine.where}: {engine.identify()}")

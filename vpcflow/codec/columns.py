@@ -9,8 +9,9 @@ import ipaddress
 import re
 
 from vpcflow.codec.fields import Field, Form, Kind
+from vpcflow.codec.stamps import DIGITS_OF_MILLISECONDS, LATEST_MS
 
-__all__ = ["ADDRESSES", "Cells", "complaint", "holds", "written"]
+__all__ = ["ADDRESSES", "Cells", "complaint", "described", "holds", "token_holds", "written"]
 
 Cells = list[str]
 
@@ -39,7 +40,6 @@ _EXPECTED = {
 }
 _V4 = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}", re.ASCII)
 _TIME = re.compile("[0-9]{1,15}")
-_LATEST_SECONDS = 253_402_300_799
 _CACHED = 131_072
 _SHOWN = 40
 
@@ -71,7 +71,12 @@ def holds(kind: Kind, column: Cells) -> bool:
     return pattern is None or pattern.fullmatch(" ".join(column) + " ") is not None
 
 
-def _token_holds(kind: Kind, token: str) -> bool:
+def _is_time(number: int, digits: int) -> bool:
+    return (number if digits >= DIGITS_OF_MILLISECONDS else number * 1000) <= LATEST_MS
+
+
+def token_holds(kind: Kind, token: str) -> bool:
+    """Return whether one token is what its kind allows."""
     if kind is Kind.ADDRESS:
         try:
             ADDRESSES[token]
@@ -79,7 +84,7 @@ def _token_holds(kind: Kind, token: str) -> bool:
             return False
         return True
     if kind is Kind.SECONDS:
-        return _TIME.fullmatch(token) is not None and int(token) <= _LATEST_SECONDS * 1000
+        return _TIME.fullmatch(token) is not None and _is_time(int(token), len(token))
     return holds(kind, [token])
 
 
@@ -92,10 +97,15 @@ def complaint(fields: tuple[Field, ...], tokens: list[str], *, guessed: bool) ->
         if token == "-":
             continue
         listed = not guessed or field.check is None or field.check.fullmatch(token) is not None
-        if not listed or not _token_holds(field.kind, token):
-            shown = token if len(token) <= _SHOWN else f"{token[:_SHOWN]}…"
-            return f"column {number}, {field.name}: {shown!r} is not {_EXPECTED[field.kind]}"
+        if not listed or not token_holds(field.kind, token):
+            return described(number, field, token)
     return None
+
+
+def described(number: int, field: Field, token: str) -> str:
+    """Return what is wrong with the token in column `number` (1 is the first), in words."""
+    shown = token if len(token) <= _SHOWN else f"{token[:_SHOWN]}…"
+    return f"column {number}, {field.name}: {shown!r} is not {_EXPECTED[field.kind]}"
 
 
 # The list that Elastic's integration and Beats use, and no other.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from vpcflow.codec.envelope import Control, EnvelopeError, Lines, Payload, envelopes
+from vpcflow.codec.events import UTF8_BYTES, Events, log_events, without_long
 from vpcflow.codec.formats import FormatError, LineFormat, header_format, is_header, parse_format, rule_for
 from vpcflow.codec.framing import FramingError, members
 from vpcflow.codec.identity import event_hashes, origin_key
@@ -21,7 +22,6 @@ __all__ = ["Decoder"]
 _ROWS = 512
 _DAY_MS = 86_400_000
 _SOURCES = 1024
-_UTF8_BYTES = 4  # a character takes at most
 _FOREVER_MS = 1 << 62
 
 
@@ -34,32 +34,6 @@ class _Record:
     position: int = 0  # of the next line or event in the record
     occurrences: dict[str, int] | None = None  # of each line's text, where lines name themselves
     header: LineFormat | None = None
-
-
-@dataclass(slots=True)
-class _Events:
-    """Lines on their way, as parallel lists: text, place in the record, identity, time (ms) if the transport has one."""
-
-    texts: list[str] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    identities: list[bytes] = field(default_factory=list)
-    times: list[int | None] = field(default_factory=list)
-
-    def add(self, text: str, position: int, identity: bytes, ms: int | None) -> None:
-        """Add one line."""
-        self.texts.append(text)
-        self.positions.append(position)
-        self.identities.append(identity)
-        self.times.append(ms)
-
-    def only(self, places: list[int]) -> _Events:
-        """Return the lines at these places."""
-        return _Events(
-            [self.texts[place] for place in places],
-            [self.positions[place] for place in places],
-            [self.identities[place] for place in places],
-            [self.times[place] for place in places],
-        )
 
 
 class Decoder:
@@ -85,7 +59,7 @@ class Decoder:
             for content in members(data, self._options.max_inflated_bytes):
                 yield from self._content(content, record)
         except FramingError as error:
-            yield _bad(error.reason, str(error), record.position or -1, data, lines=0)
+            yield _bad(error.reason, str(error), -1, data)
 
     def _window(self, arrival_ms: int | None) -> tuple[int, int] | None:
         past, future = self._options.time_past_days, self._options.time_future_days
@@ -146,7 +120,7 @@ class Decoder:
         extras: Mapping[str, str | int],
         source: str,
     ) -> Decoded:
-        events, bad = _log_events(raw_events, record.position, record.origin.arrival_ms)
+        events, bad = log_events(raw_events, record.position, record.origin.arrival_ms)
         record.position += len(raw_events)
         return self._chunk(events, bad, record, key, form, extras, source, lines=len(raw_events))
 
@@ -190,7 +164,7 @@ class Decoder:
 
     def _segments(self, lines: list[tuple[str, bytes | None]], record: _Record) -> Iterator[Decoded]:
         configured = self._format("", "", record.origin.name)
-        events, bad = _Events(), list[Undecodable]()
+        events, bad = Events(), list[Undecodable]()
         for line, raw in lines:
             position = record.position
             record.position += 1
@@ -199,13 +173,13 @@ class Decoder:
                 bad.append(Undecodable(reason=Reason.ENCODING, message="no UTF-8", position=position, raw=raw))
             elif text.startswith("{"):
                 yield self._lines_chunk(events, bad, record, configured)
-                events, bad = _Events(), []
+                events, bad = Events(), []
                 record.position = position
                 yield from self._inner_json(text, record)
                 record.position = position + 1
             elif text and is_header(text):
                 yield self._lines_chunk(events, bad, record, configured)
-                events, bad = _Events(), []
+                events, bad = Events(), []
                 yield self._header(text, record, configured, position)
             elif text:
                 events.add(text, position, _line_identity(text, position, record), record.origin.arrival_ms)
@@ -239,7 +213,7 @@ class Decoder:
         return Decoded(lines=1, headers=1, notices=notices)
 
     def _lines_chunk(
-        self, events: _Events, bad: list[Undecodable], record: _Record, configured: LineFormat | None
+        self, events: Events, bad: list[Undecodable], record: _Record, configured: LineFormat | None
     ) -> Decoded:
         origin = record.origin
         arrival = "" if origin.arrival_ms is None else str(origin.arrival_ms)
@@ -260,7 +234,7 @@ class Decoder:
 
     def _chunk(
         self,
-        events: _Events,
+        events: Events,
         bad: list[Undecodable],
         record: _Record,
         key: bytes,
@@ -271,8 +245,8 @@ class Decoder:
         lines: int,
     ) -> Decoded:
         longest = self._options.max_line_bytes
-        if events.texts and max(map(len, events.texts)) * _UTF8_BYTES > longest:
-            events = _without_long(events, bad, longest)
+        if events.texts and max(map(len, events.texts)) * UTF8_BYTES > longest:
+            events = without_long(events, bad, longest)
         batch = Batch(
             lines=events.texts,
             hashes=event_hashes(key, events.identities),
@@ -300,30 +274,6 @@ class Decoder:
         )
 
 
-def _log_events(raw_events: list[Any], first: int, arrival_ms: int | None) -> tuple[_Events, list[Undecodable]]:
-    """Return CloudWatch log events. `id` is text, but emulators send numbers; without a time the arrival counts."""
-    try:
-        texts = [raw["message"] for raw in raw_events]
-        names = [raw["id"] for raw in raw_events]
-        times = [raw["timestamp"] for raw in raw_events]
-    except (KeyError, TypeError, IndexError):
-        texts, names, times = [], [], []
-    if set(map(type, texts)) == {str} and set(map(type, names)) == {str} and set(map(type, times)) == {int}:
-        identities = [name.encode("utf-8", "surrogatepass") for name in names]
-        return _Events(texts, list(range(first, first + len(texts))), identities, times), []
-    events, bad = _Events(), []
-    for position, raw in enumerate(raw_events, start=first):
-        message, name = (raw.get("message"), raw.get("id")) if isinstance(raw, dict) else (None, None)
-        if isinstance(message, str) and isinstance(name, (str, int)):
-            ms = raw.get("timestamp")
-            time = ms if type(ms) is int else arrival_ms
-            events.add(message.strip(), position, str(name).encode("utf-8", "surrogatepass"), time)
-            continue
-        problem = "log event without id or message"
-        bad.append(Undecodable(reason=Reason.ENVELOPE, message=problem, position=position, raw=str(raw).encode()))
-    return events, bad
-
-
 def _line_identity(text: str, position: int, record: _Record) -> bytes:
     """Return the identity of a line of text: its place in a record that has a name, else its own text and how often it came."""
     if record.origin.identity:
@@ -335,25 +285,8 @@ def _line_identity(text: str, position: int, record: _Record) -> bytes:
     return b"%d:%b" % (number, text.encode("utf-8", "surrogatepass"))
 
 
-def _without_long(events: _Events, bad: list[Undecodable], longest: int) -> _Events:
-    kept = []
-    for place, text in enumerate(events.texts):
-        raw = text.encode("utf-8", "surrogatepass")
-        if len(raw) <= longest:
-            kept.append(place)
-            continue
-        message = f"{len(raw)} bytes, over limits.max_line_bytes ({longest})"
-        position = events.positions[place]
-        bad.append(Undecodable(reason=Reason.LINE_TOO_LONG, message=message, position=position, raw=raw))
-    return events.only(kept)
-
-
 def _wrapped(message: str) -> list[tuple[str, bytes | None]]:
     return [(line, None) for line in message.rstrip("\r\n").split("\n")]
-
-
-def _bad(reason: Reason, message: str, position: int, raw: bytes, *, lines: int = 1) -> Decoded:
-    return Decoded(lines=lines, undecodable=[Undecodable(reason=reason, message=message, position=position, raw=raw)])
 
 
 def _utf8(content: bytes) -> str | None:

@@ -49,7 +49,9 @@ class _Leaf:
 
 
 def json_text(value: object) -> str:
-    """Return JSON."""
+    """Return JSON. Half a surrogate pair, which JSON can say and UTF-8 cannot, becomes `?`."""
+    if isinstance(value, str) and not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
     return orjson.dumps(value).decode()
 
 

@@ -9,15 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import Any
 
 import orjson
 
+from vpcflow.types import Reason
+
 __all__ = ["Control", "EnvelopeError", "Lines", "Payload", "envelopes"]
+
+_NO_UTF8 = "no UTF-8"
 
 
 class EnvelopeError(ValueError):
-    """JSON that is neither of the two kinds; `str()` says why."""
+    """JSON that is neither of the two kinds, or no text at all; `str()` says why."""
+
+    def __init__(self, message: str, raw: bytes = b"", reason: Reason = Reason.ENVELOPE) -> None:
+        """Keep the bytes that are meant beside the words."""
+        super().__init__(message)
+        self.raw = raw
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +62,9 @@ def _envelope(value: object) -> Payload | Control | Lines:
     if kind == "CONTROL_MESSAGE":
         return Control()
     if kind != "DATA_MESSAGE":
-        raise EnvelopeError(f"JSON with messageType {kind!r} and no message: no CloudWatch Logs payload, no wrapper")
+        raise EnvelopeError(
+            f"JSON with messageType {shortened(kind)} and no message: no CloudWatch Logs payload, no wrapper"
+        )
     texts = [value.get(name, "") for name in ("owner", "logGroup", "logStream")]
     events = value.get("logEvents")
     if not isinstance(events, list):
@@ -61,56 +74,80 @@ def _envelope(value: object) -> Payload | Control | Lines:
     return Payload(owner=texts[0], log_group=texts[1], log_stream=texts[2], events=events)
 
 
-def _values(text: str) -> list[object] | None:
-    """Return all JSON values of a text that is nothing but JSON values, or None."""
+def _values(text: str) -> list[tuple[object, int, int]] | None:
+    """Return all JSON values of a text that is nothing but JSON values, each with its place, or None."""
     decoder, at = json.JSONDecoder(), 0
-    values: list[object] = []
+    values: list[tuple[object, int, int]] = []
     while True:
         while at < len(text) and text[at].isspace():
             at += 1
         if at == len(text):
             return values
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             return None
-        values.append(value)
+        values.append((value, at, end))
+        at = end
 
 
-def envelopes(data: bytes, text: str | None) -> Iterator[Payload | Control | Lines | EnvelopeError]:
+def envelopes(data: bytes, text: str | None = None) -> Iterator[Payload | Control | Lines | EnvelopeError]:
     """Yield what a record that starts with `{` holds: one value, several with or without a space between, or lines.
 
-    `text` is `data` decoded, None where that is no UTF-8.
+    `text` is `data` decoded; only needed where `data` cannot be.
     """
     try:
         whole = orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
     else:
-        yield _guarded(whole)
+        yield _guarded(whole, data)
         return
     if text is None:
-        yield EnvelopeError("neither JSON nor text in UTF-8")
-        return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            yield from _byte_lines(data)
+            return
     values = _values(text)
     if values is not None:
-        yield from map(_guarded, values)
-        return
-    if "\n" not in text.strip():
-        yield EnvelopeError("damaged JSON")
-        return
-    for line in text.split("\n"):
-        if not line.strip():
-            continue
-        if not line.startswith("{"):
-            yield Lines(line)
-            continue
-        inner = _values(line)
-        yield from map(_guarded, inner) if inner is not None else [EnvelopeError("damaged JSON")]
+        for value, start, end in values:
+            yield _guarded(value, text, start, end)
+    elif "\n" not in text.strip():
+        yield EnvelopeError("damaged JSON", data)
+    else:
+        for line in text.rstrip("\r\n").split("\n"):
+            yield from _line(line)
 
 
-def _guarded(value: object) -> Payload | Control | Lines | EnvelopeError:
+def _line(line: str) -> Iterator[Payload | Control | Lines | EnvelopeError]:
+    if not line.startswith("{"):
+        yield Lines(line)
+        return
+    values = _values(line)
+    if values is None:
+        yield EnvelopeError("damaged JSON", line.encode("utf-8", "surrogatepass"))
+        return
+    for value, start, end in values:
+        yield _guarded(value, line, start, end)
+
+
+def _byte_lines(data: bytes) -> Iterator[Payload | Control | Lines | EnvelopeError]:
+    """Yield a record some of whose bytes are no UTF-8, line by line, so that only those lines are lost."""
+    for raw in data.rstrip(b"\r\n").split(b"\n"):
+        try:
+            line = raw.decode()
+        except UnicodeDecodeError:
+            yield EnvelopeError(_NO_UTF8, raw, Reason.ENCODING)
+        else:
+            yield from _line(line)
+
+
+def _guarded(
+    value: object, source: str | bytes, start: int = 0, end: int | None = None
+) -> Payload | Control | Lines | EnvelopeError:
     try:
         return _envelope(value)
     except EnvelopeError as error:
-        return error
+        raw = source[start:end]
+        return EnvelopeError(str(error), raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"))

@@ -104,6 +104,7 @@ def header_format(line: str) -> LineFormat:
             field = Field(name, 0)
             if field.places[0].path in _TAKEN:
                 raise FormatError(f"unknown field {name!r} in the header would overwrite {field.places[0].path}")
+            field = Field(name.replace("_", "-"), 0)  # both ways of writing go to one place
             unknown.append(name)
         fields.append(field)
     _once([field.name for field in fields])

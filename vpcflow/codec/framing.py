@@ -18,6 +18,7 @@ __all__ = ["GZIP_MAGIC", "FramingError", "members"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
+_FIRST_STEP = 1024
 _NESTED = 2  # a payload that was gzipped by its producer and once more by its carrier
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(_zlib, "error", zlib.error))
 
@@ -43,35 +44,38 @@ def _unpack(data: bytes, left: list[int], limit: int, depth: int) -> Iterator[by
     if depth == 0 or not data.startswith(GZIP_MAGIC):
         yield data
         return
-    number = 0
-    while data:
-        if not data.startswith(GZIP_MAGIC):
-            if data.strip(b"\0"):  # gzip allows zeros as padding
-                raise FramingError(Reason.GZIP, f"{len(data)} bytes after gzip member {number} are no gzip")
+    number = at = 0
+    while at < len(data):
+        if not data.startswith(GZIP_MAGIC, at):
+            if data[at:].strip(b"\0"):  # gzip allows zeros as padding
+                raise FramingError(Reason.GZIP, f"{len(data) - at} bytes after gzip member {number} are no gzip")
             return
         number += 1
-        content, data = _member(data, left[0], limit, number)
-        if depth == 1 or not content.startswith(GZIP_MAGIC):
-            left[0] -= len(content)
+        content, at = _member(data, at, left[0], limit, number)
+        left[0] -= len(content)
         yield from _unpack(content, left, limit, depth - 1)
 
 
-def _member(data: bytes, room: int, limit: int, number: int) -> tuple[bytes, bytes]:
+def _member(data: bytes, at: int, room: int, limit: int, number: int) -> tuple[bytes, int]:
+    """Return what the member at `at` holds, and where the next one begins."""
     unpacker = _zlib.decompressobj(wbits=_GZIP_WINDOW)
-    try:
-        content = unpacker.decompress(data, room + 1)
-    except _ERRORS as error:
-        raise FramingError(Reason.GZIP, f"gzip member {number} is damaged ({error})") from error
-    if len(content) > room:
-        raise FramingError(Reason.TOO_LARGE, f"expands beyond limits.max_inflated_bytes ({limit})")
-    if not unpacker.eof:
+    # What follows a member is copied each time one ends, so many small ones must not be handed all of the rest.
+    step = len(data) if number == 1 else _FIRST_STEP
+    parts, size, asked_again = [], 0, False
+    while not unpacker.eof:
         # All input may have been taken while the trailer is still to be read: ask once more before calling it cut off.
+        if at == len(data) and asked_again:
+            raise FramingError(Reason.GZIP, f"gzip member {number} is cut off")
+        asked_again = at == len(data)
+        piece = data[at : at + step]
+        at += len(piece)
+        step *= 2
         try:
-            content += unpacker.decompress(unpacker.unconsumed_tail, room + 1)
+            content = unpacker.decompress(unpacker.unconsumed_tail + piece, room - size + 1)
         except _ERRORS as error:
             raise FramingError(Reason.GZIP, f"gzip member {number} is damaged ({error})") from error
-        if len(content) > room:
+        parts.append(content)
+        size += len(content)
+        if size > room:
             raise FramingError(Reason.TOO_LARGE, f"expands beyond limits.max_inflated_bytes ({limit})")
-        if not unpacker.eof:
-            raise FramingError(Reason.GZIP, f"gzip member {number} is cut off")
-    return bytes(content), bytes(unpacker.unused_data)
+    return b"".join(parts), at - len(unpacker.unused_data)

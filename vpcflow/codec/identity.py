@@ -5,7 +5,7 @@ Scheme 1: 32 characters = 8 for the milliseconds of `@timestamp`, so that ids of
 Origin of a CloudWatch event: owner, log group, log stream, and the event's own id. AWS promises no uniqueness of event ids
 across accounts and groups, so the id alone would let a collision pass for a duplicate.
 
-A change of this scheme makes every re-delivered event a new document: a breaking release. `tests/codec/test_identity.py` has
+A change of this scheme makes every re-delivered event a new document: a breaking release. `tests/codec/test_input.py` has
 its test vectors.
 """
 

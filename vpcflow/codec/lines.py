@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
-import orjson
-
-from vpcflow.codec.columns import Cells, complaint
+from vpcflow.codec.columns import Cells, described
+from vpcflow.codec.document import json_text
 from vpcflow.codec.fields import Field
 from vpcflow.codec.formats import LineFormat, candidates, choose
 from vpcflow.codec.options import CodecOptions
@@ -42,6 +41,15 @@ class Rejected:
     place: int
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A group of lines. form: all columns; fields: those that are not `-`; guess: the format's name if it was guessed."""
+
+    form: LineFormat
+    fields: tuple[Field, ...]
+    guess: str
 
 
 @dataclass(slots=True)
@@ -76,6 +84,12 @@ class _Work:
         """Return False if no column of any line is `-`."""
         return self.joined is None or " - " in f" {self.joined} "
 
+    def reject_value(self, place: int, form: LineFormat, at: int, token: str, guess: str) -> None:
+        """Note that a line's column is not what it should be."""
+        message = described(at + 1, form.fields[at], token)
+        hint = "; if the line is right, set this source's format in codec.formats (or --format)" if guess else ""
+        self.rejected.append(Rejected(place, Reason.VALUE, message + hint))
+
     def rows(self, places: Sequence[int]) -> Rows:
         batch = self.batch
         if len(places) == len(batch.lines):
@@ -98,7 +112,8 @@ class _Work:
 def _is_plain(text: str) -> bool:
     """Return whether lines joined by spaces are just tokens with one space between, which JSON takes as they are."""
     return (
-        text.isascii()
+        text != ""
+        and text.isascii()
         and text.isprintable()
         and '"' not in text
         and "\\" not in text
@@ -109,10 +124,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _escaped(text: str) -> str:
-    try:
-        return orjson.dumps(text).decode()[1:-1]
-    except TypeError:  # half a surrogate pair: JSON can say it, UTF-8 cannot
-        return orjson.dumps(text.encode("utf-8", "replace").decode()).decode()[1:-1]
+    return json_text(text)[1:-1]
 
 
 class LineRenderer:
@@ -132,18 +144,21 @@ class LineRenderer:
         messages = list(lines) if plain else [_escaped(line.strip()) for line in lines]
         work = _Work(batch, [None] * len(lines), messages, joined if plain else None)
         counts = [line.count(" ") + 1 for line in lines] if plain else [len(line.split()) for line in lines]
-        distinct = set(counts)
-        for count in sorted(distinct):
-            every = range(len(lines))
-            places = every if len(distinct) == 1 else [place for place in every if counts[place] == count]
-            self._same_count(work, places, count, form)
+        if len(set(counts)) == 1:
+            self._same_count(work, range(len(lines)), counts[0], form)
+        else:
+            by_count: dict[int, list[int]] = {}
+            for place, count in enumerate(counts):
+                by_count.setdefault(count, []).append(place)
+            for count, places in by_count.items():
+                self._same_count(work, places, count, form)
         work.rejected.sort(key=lambda one: one.place)
         return work.rendered, work.rejected, work.guesses
 
     def _same_count(self, work: _Work, places: Sequence[int], count: int, form: LineFormat | None) -> None:
         if form is not None:
             if count == len(form.fields):
-                self._known(work, places, form, guessed=False)
+                self._known(work, places, form, "")
             else:
                 message = f"{count} columns where the source's format has {len(form.fields)}"
                 work.rejected += [Rejected(place, Reason.COLUMNS, message) for place in places]
@@ -151,8 +166,7 @@ class LineRenderer:
         known = candidates(count)
         if len(known) == 1:
             name, only = next(iter(known.items()))
-            work.guesses.add(name)
-            self._known(work, places, only, guessed=True)
+            self._known(work, places, only, name)
             return
         chosen: dict[str, tuple[LineFormat, list[int]]] = {}
         for place in places:
@@ -162,20 +176,25 @@ class LineRenderer:
             else:
                 chosen.setdefault(found[0], (found[1], []))[1].append(place)
         for name, (fitting, some) in chosen.items():
-            work.guesses.add(name)
-            self._known(work, some, fitting, guessed=True)
+            self._known(work, some, fitting, name)
 
-    def _known(self, work: _Work, places: Sequence[int], form: LineFormat, *, guessed: bool) -> None:
-        """Render lines of one format: split by which columns are `-`, each group with the plan of its other columns."""
+    def _known(self, work: _Work, places: Sequence[int], form: LineFormat, guess: str) -> None:
+        """Render lines of one format: split by which columns are `-`, each group with the plan of its other columns.
+
+        `guess`: the format's name if it was guessed: then the values that AWS lists are checked too.
+        """
         columns = work.columns(places, len(form.fields))
-        if guessed and not _listed(form.fields, columns):
-            places = self._without_unlisted(work, places, form)
+        unlisted = _unlisted(form.fields, columns) if guess else {}
+        if unlisted:
+            for row, at in unlisted.items():
+                work.reject_value(places[row], form, at, columns[at][row], guess)
+            places = [place for row, place in enumerate(places) if row not in unlisted]
             if not places:
                 return
             columns = work.columns(places, len(form.fields))
         absent = ["-" in column for column in columns] if work.may_be_absent() else []
         if not any(absent):
-            self._group(work, places, form.fields, columns)
+            self._group(work, places, _Shape(form, form.fields, guess), columns)
             return
         mixed = [at for at, some in enumerate(absent) if some and columns[at].count("-") != len(places)]
         empty = {at for at, some in enumerate(absent) if some} - set(mixed)
@@ -187,39 +206,34 @@ class LineRenderer:
         for pattern, rows in groups.items():
             gone = empty | set(compress(mixed, pattern))
             kept = [at for at in range(len(columns)) if at not in gone]
-            fields = tuple(form.fields[at] for at in kept)
+            shape = _Shape(form, tuple(form.fields[at] for at in kept), guess)
             if len(rows) == len(places):
-                self._group(work, places, fields, [columns[at] for at in kept])
+                self._group(work, places, shape, [columns[at] for at in kept])
             else:
                 some = [places[row] for row in rows]
-                self._group(work, some, fields, [[columns[at][row] for row in rows] for at in kept])
+                self._group(work, some, shape, [[columns[at][row] for row in rows] for at in kept])
 
-    def _without_unlisted(self, work: _Work, places: Sequence[int], form: LineFormat) -> list[int]:
-        good = []
-        for place in places:
-            wrong = complaint(form.fields, work.tokens(place), guessed=True)
-            if wrong is None:
-                good.append(place)
-            else:
-                hint = "if the line is right, set this source's format in codec.formats (or --format)"
-                work.rejected.append(Rejected(place, Reason.VALUE, f"{wrong}; {hint}"))
-        return good
-
-    def _group(self, work: _Work, places: Sequence[int], fields: tuple[Field, ...], columns: list[Cells]) -> None:
-        plan = self._plan(fields)
+    def _group(self, work: _Work, places: Sequence[int], shape: _Shape, columns: list[Cells]) -> None:
         try:
-            rendered = plan.render(columns, work.rows(places))
-        except (BadColumnError, BadTimeError) as error:
-            if len(places) == 1:
-                work.rejected.append(self._reason(work, places[0], fields, columns, error))
-                return
-            for some in _parted(fields, columns):
-                self._group(
-                    work, [places[row] for row in some], fields, [[cells[row] for row in some] for cells in columns]
-                )
+            rendered = self._plan(shape.fields).render(columns, work.rows(places))
+        except BadColumnError as error:
+            for row, at in error.rows.items():
+                number = shape.form.fields.index(shape.fields[at])
+                work.reject_value(places[row], shape.form, number, columns[at][row], shape.guess)
+            bad = set(error.rows)
+        except BadTimeError as error:
+            message = _time_message(shape.fields, far=error.far)
+            work.rejected += [Rejected(places[row], Reason.TIME, message) for row in error.rows]
+            bad = set(error.rows)
+        else:
+            if shape.guess:
+                work.guesses.add(shape.guess)
+            for place, text in zip(places, rendered, strict=True):
+                work.rendered[place] = text
             return
-        for place, text in zip(places, rendered, strict=True):
-            work.rendered[place] = text
+        good = [row for row in range(len(places)) if row not in bad]
+        if good:  # fewer each time: the bad ones are named by their error
+            self._group(work, [places[row] for row in good], shape, [[cells[row] for row in good] for cells in columns])
 
     def _plan(self, fields: tuple[Field, ...]) -> Plan:
         key = tuple([one.name for one in fields])
@@ -230,34 +244,23 @@ class LineRenderer:
             plan = self._plans[key] = Plan(fields, self._options, self._stamps)
         return plan
 
-    def _reason(
-        self, work: _Work, place: int, fields: tuple[Field, ...], columns: list[Cells], error: Exception
-    ) -> Rejected:
-        if isinstance(error, BadTimeError):
-            if work.batch.window is not None and any(one.name == "end" for one in fields):
-                message = "the flow's end is too far from its arrival: see limits.time_past_days and time_future_days"
-            else:
-                message = "no time: the line has no `end`, and its transport told none that can be used"
-            return Rejected(place, Reason.TIME, message)
-        wrong = complaint(fields, [column[0] for column in columns], guessed=False)
-        return Rejected(place, Reason.VALUE, wrong or "a column does not hold what it should")
+
+def _time_message(fields: tuple[Field, ...], *, far: bool) -> str:
+    if not far:
+        return "no time: the line has no `end`, and its transport told none that can be used"
+    what = "the flow's end" if any(one.name == "end" for one in fields) else "the event's time"
+    return f"{what} is too far from its arrival: see limits.time_past_days and time_future_days"
 
 
-def _parted(fields: tuple[Field, ...], columns: Sequence[Cells]) -> list[Sequence[int]]:
-    """Part rows of which some are bad: each bad one alone and the good ones together, or in halves if no column tells."""
-    good, bad = list[int](), list[int]()
-    for row, tokens in enumerate(zip(*columns, strict=True)):
-        (good if complaint(fields, list(tokens), guessed=False) is None else bad).append(row)
-    if bad:
-        return [*([row] for row in bad), *([good] if good else [])]
-    middle = len(good) // 2
-    return [good[:middle], good[middle:]]
-
-
-def _listed(fields: tuple[Field, ...], columns: Sequence[Cells]) -> bool:
-    for one, column in zip(fields, columns, strict=True):
-        if one.check is not None:
-            for token in set(column):
-                if token != "-" and one.check.fullmatch(token) is None:
-                    return False
-    return True
+def _unlisted(fields: tuple[Field, ...], columns: Sequence[Cells]) -> dict[int, int]:
+    """Return the rows that hold what AWS does not list, each with the first such column."""
+    rows: dict[int, int] = {}
+    for at, (one, column) in enumerate(zip(fields, columns, strict=True)):
+        if one.check is None:
+            continue
+        strange = {token for token in set(column) if token != "-" and one.check.fullmatch(token) is None}
+        if strange:
+            for row, token in enumerate(column):
+                if token in strange:
+                    rows.setdefault(row, at)
+    return rows

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Literal
 
-from vpcflow.codec.columns import ADDRESSES, Cells, holds, written
+from vpcflow.codec.columns import ADDRESSES, Cells, holds, token_holds, written
 from vpcflow.codec.community import community_ids
 from vpcflow.codec.document import Layout, Site, layout, pieces
 from vpcflow.codec.fields import Field, Form, Kind
 from vpcflow.codec.options import CodecOptions
-from vpcflow.codec.stamps import Stamp, StampCache
+from vpcflow.codec.stamps import LATEST_MS, Stamp, StampCache
 
 __all__ = ["BadColumnError", "BadTimeError", "Plan", "Rows"]
 
@@ -21,11 +21,22 @@ _PORT_FIELDS = ("srcport", "dstport", "protocol")
 
 
 class BadColumnError(Exception):
-    """Some token of some column is not what its field allows."""
+    """Some tokens are not what their field allows. rows: the bad ones, with the place of the first bad column."""
+
+    def __init__(self, rows: dict[int, int]) -> None:
+        """Keep what is bad."""
+        super().__init__()
+        self.rows = rows
 
 
 class BadTimeError(Exception):
-    """Some row has no time, or one outside the window."""
+    """Some rows have no time, or one outside the window (`far`)."""
+
+    def __init__(self, rows: Sequence[int], *, far: bool) -> None:
+        """Keep what is bad."""
+        super().__init__()
+        self.rows = rows
+        self.far = far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +78,24 @@ class Plan:
         r"""Return `action\ndocument\n` for each row. Raises BadColumnError or BadTimeError if any row is bad."""
         packed: dict[str, list[bytes]] = {}
         stamps: dict[str, list[Stamp]] = {}
-        try:
-            for place, kind in self._checked:
+        bad: dict[int, int] = {}
+        for place, kind in self._checked:
+            try:
                 if kind is Kind.ADDRESS:
                     packed[self._fields[place].name] = list(map(ADDRESSES.__getitem__, columns[place]))
-                elif kind is Kind.SECONDS:
+                    continue
+                if kind is Kind.SECONDS:
                     stamps[self._fields[place].name] = list(map(self._stamps.__getitem__, columns[place]))
-                elif not holds(kind, columns[place]):
-                    raise BadColumnError
-        except ValueError as error:
-            raise BadColumnError from error
+                    continue
+                good = holds(kind, columns[place])
+            except ValueError:
+                good = False
+            if not good:
+                for row, token in enumerate(columns[place]):
+                    if not token_holds(kind, token):
+                        bad.setdefault(row, place)
+        if bad:
+            raise BadColumnError(bad)
         times = self._times(stamps, rows)
         shape = self._layout(tuple(rows.extras))
         cells = [self._cells(site, columns, rows, packed, stamps, times) for site in shape.sites]
@@ -90,14 +109,15 @@ class Plan:
     def _times(self, stamps: Mapping[str, list[Stamp]], rows: Rows) -> list[Stamp]:
         times = stamps.get("end")
         if times is None:
-            try:
-                times = [self._stamps.of_ms(-1 if ms is None else ms) for ms in rows.fallback_ms]
-            except ValueError as error:
-                raise BadTimeError from error
+            missing = [row for row, ms in enumerate(rows.fallback_ms) if ms is None or not 0 <= ms <= LATEST_MS]
+            if missing:
+                raise BadTimeError(missing, far=False)
+            times = [self._stamps.of_ms(ms) for ms in rows.fallback_ms if ms is not None]
         if rows.window is not None:
             seen = [stamp.ms for stamp in times]
-            if min(seen) < rows.window[0] or max(seen) > rows.window[1]:
-                raise BadTimeError
+            first, last = rows.window
+            if min(seen) < first or max(seen) > last:
+                raise BadTimeError([row for row, ms in enumerate(seen) if not first <= ms <= last], far=True)
         return times
 
     def _cells(  # noqa: PLR0911 - one line for each source

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from vpcflow.codec.identity import sortable
 
-__all__ = ["LATEST_MS", "Stamp", "StampCache", "index_namer"]
+__all__ = ["DIGITS_OF_MILLISECONDS", "LATEST_MS", "Stamp", "StampCache", "index_namer"]
 
 # 9999-12-31T23:59:59.999Z: what a four-digit year can say.
 LATEST_MS = 253_402_300_799_999
 _DAY_MS = 86_400_000
 _CACHED = 65_536
-_DIGITS_OF_MILLISECONDS = 12
+DIGITS_OF_MILLISECONDS = 12
 _SECONDS = re.compile("[0-9]{1,15}")
 
 
@@ -28,12 +28,18 @@ class Stamp(NamedTuple):
     index_name: str
 
 
+# An index name can hold none of these; in a name they would end the JSON text that they stand in.
+_FORBIDDEN = frozenset('\\/*?"<>| ,#:')
 _PARTS = re.compile(r"\{([^{}]*)\}")
 _PART_FORMATS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "yyyy.MM.dd": "%Y.%m.%d", "yyyy.MM": "%Y.%m"}
 
 
 def index_namer(pattern: str) -> Callable[[datetime], str]:
-    """Return a function that writes `pattern` for a time. Raises ValueError on an unknown `{part}`."""
+    """Return a function that writes `pattern` for a time. Raises ValueError on an unknown `{part}` or a forbidden character."""
+    forbidden = sorted(one for one in set(pattern) if one in _FORBIDDEN or not one.isprintable())
+    if forbidden:
+        message = f"{' '.join(map(repr, forbidden))} cannot be in an index name: {pattern!r}"
+        raise ValueError(message)
 
     def part(found: re.Match[str]) -> str:
         if found[1] not in _PART_FORMATS:
@@ -60,7 +66,7 @@ class StampCache(dict[str, Stamp]):
         if not _SECONDS.fullmatch(text) or not text.isascii():
             raise ValueError(text)
         number = int(text)
-        stamp = self.of_ms(number if len(text) >= _DIGITS_OF_MILLISECONDS else number * 1000)
+        stamp = self.of_ms(number if len(text) >= DIGITS_OF_MILLISECONDS else number * 1000)
         if len(self) >= _CACHED:
             self.clear()
         self[text] = stamp

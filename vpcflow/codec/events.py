@@ -1,0 +1,75 @@
+"""Lines on their way to be rendered, and the log events of CloudWatch among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vpcflow.types import Reason, Undecodable
+
+__all__ = ["UTF8_BYTES", "Events", "log_events", "without_long"]
+
+UTF8_BYTES = 4  # a character takes at most
+
+
+@dataclass(slots=True)
+class Events:
+    """Lines on their way, as parallel lists: text, place in the record, identity, time (ms) if the transport has one."""
+
+    texts: list[str] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    identities: list[bytes] = field(default_factory=list)
+    times: list[int | None] = field(default_factory=list)
+
+    def add(self, text: str, position: int, identity: bytes, ms: int | None) -> None:
+        """Add one line."""
+        self.texts.append(text)
+        self.positions.append(position)
+        self.identities.append(identity)
+        self.times.append(ms)
+
+    def only(self, places: list[int]) -> Events:
+        """Return the lines at these places."""
+        return Events(
+            [self.texts[place] for place in places],
+            [self.positions[place] for place in places],
+            [self.identities[place] for place in places],
+            [self.times[place] for place in places],
+        )
+
+
+def log_events(raw_events: list[Any], first: int, arrival_ms: int | None) -> tuple[Events, list[Undecodable]]:
+    """Return CloudWatch log events. `id` is text, but emulators send numbers; without a time the arrival counts."""
+    try:
+        texts = [raw["message"] for raw in raw_events]
+        names = [raw["id"] for raw in raw_events]
+        times = [raw["timestamp"] for raw in raw_events]
+    except (KeyError, TypeError, IndexError):
+        texts, names, times = [], [], []
+    if set(map(type, texts)) == {str} and set(map(type, names)) == {str} and set(map(type, times)) == {int}:
+        identities = [name.encode("utf-8", "surrogatepass") for name in names]
+        return Events(texts, list(range(first, first + len(texts))), identities, times), []
+    events, bad = Events(), []
+    for position, raw in enumerate(raw_events, start=first):
+        message, name = (raw.get("message"), raw.get("id")) if isinstance(raw, dict) else (None, None)
+        if isinstance(message, str) and isinstance(name, (str, int)):
+            ms = raw.get("timestamp")
+            time = ms if type(ms) is int else arrival_ms
+            events.add(message.strip(), position, str(name).encode("utf-8", "surrogatepass"), time)
+            continue
+        problem = "log event without id or message"
+        bad.append(Undecodable(reason=Reason.ENVELOPE, message=problem, position=position, raw=str(raw).encode()))
+    return events, bad
+
+
+def without_long(events: Events, bad: list[Undecodable], longest: int) -> Events:
+    kept = []
+    for place, text in enumerate(events.texts):
+        raw = text.encode("utf-8", "surrogatepass")
+        if len(raw) <= longest:
+            kept.append(place)
+            continue
+        message = f"{len(raw)} bytes, over limits.max_line_bytes ({longest})"
+        position = events.positions[place]
+        bad.append(Undecodable(reason=Reason.LINE_TOO_LONG, message=message, position=position, raw=raw))
+    return events.only(kept)
