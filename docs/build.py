@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from vpcflow.settings.reference import configuration_page
-
 from vpcflow.codec.reference import field_table, preset_table
+from vpcflow.settings.reference import configuration_page
 
 DOCS = Path(__file__).parent
 

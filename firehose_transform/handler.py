@@ -10,13 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vpcflow.logs import configure, get_logger
-from vpcflow.settings.decoding import codec_options
-from vpcflow.settings.load import load
-
 from firehose_transform.events import parse_request
 from firehose_transform.transform import Complaint, transform
 from vpcflow.codec import Decoder
+from vpcflow.logs import configure, get_logger
+from vpcflow.settings.decoding import codec_options
+from vpcflow.settings.load import load
 
 __all__ = ["handler"]
 

@@ -79,7 +79,7 @@ def community_id(source: str, destination: str, sport: int, dport: int, protocol
     return "1:" + base64.b64encode(hashlib.sha1(raw).digest()).decode()  # noqa: S324 - the specification's
 
 
-def document(names: list[str], line: str) -> dict[str, Any]:
+def document(names: list[str], line: str) -> dict[str, Any]:  # noqa: PLR0912 - one for each rule
     found = {name: token for name, token in zip(names, line.split(), strict=True) if token != "-"}
     made: dict[str, Any] = {
         "cloud": {"provider": "aws"},

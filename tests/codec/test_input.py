@@ -236,7 +236,10 @@ def test_ids_are_what_they_always_were() -> None:
     assert ids(run(payload(LINE))) == ["0Ke6zmslf7RQNJixLkBkhFr5HCw0qjHa"]
     origin = kinesis_origin(stream="s", shard="shardId-0", sequence="49", subsequence=2)
     assert ids(run(LINE.encode(), origin)) == ["0Ke6zmsl_kV34vTzpBnZzOgrNj5hHSsG"]
-    assert ids(run(f"{LINE}\n{LINE}\n".encode(), Origin())) == ["0Ke6zmsla6u3PBtaUVbX~uyt8DM_jyWu", "0Ke6zmsl4JI4U_OLv0HO8oQZHbTpjSpY"]
+    assert ids(run(f"{LINE}\n{LINE}\n".encode(), Origin())) == [
+        "0Ke6zmsla6u3PBtaUVbX~uyt8DM_jyWu",
+        "0Ke6zmsl4JI4U_OLv0HO8oQZHbTpjSpY",
+    ]
 
 
 def test_ids_sort_by_time() -> None:

@@ -153,7 +153,7 @@ worker_id = "w0"
 run_folder = "run folder"
 java = "{self.streams.java}"
 checkpoint_seconds = 1.0
-shutdown_grace_milliseconds = 5000
+shutdown_grace_milliseconds = 8000
 restart_max_seconds = 2.0
 {timings if short else ""}""")
 

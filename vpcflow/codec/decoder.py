@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
-from vpcflow.codec.envelope import Control, EnvelopeError, Lines, Payload, envelopes
-from vpcflow.codec.events import UTF8_BYTES, Events, log_events, without_long
+from vpcflow.codec.envelope import Control, EnvelopeError, Lines, Payload, envelopes, text_or_error
+from vpcflow.codec.events import Events, log_events, without_long
 from vpcflow.codec.formats import FormatError, LineFormat, header_format, is_header, parse_format, rule_for
 from vpcflow.codec.framing import FramingError, members
 from vpcflow.codec.identity import event_hashes, origin_key
@@ -23,6 +22,11 @@ _ROWS = 512
 _DAY_MS = 86_400_000
 _SOURCES = 1024
 _FOREVER_MS = 1 << 62
+_BOM = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+
+# A line of text, or what is none.
+_Item = str | Payload | Control | EnvelopeError
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class _Record:
     position: int = 0  # of the next line or event in the record
     occurrences: dict[str, int] | None = None  # of each line's text, where lines name themselves
     header: LineFormat | None = None
+    bad_header: str = ""  # why the last header cannot be used: to guess against what it says would lie
 
 
 class Decoder:
@@ -59,7 +64,8 @@ class Decoder:
             for content in members(data, self._options.max_inflated_bytes):
                 yield from self._content(content, record)
         except FramingError as error:
-            yield _bad(error.reason, str(error), -1, data)
+            bad = Undecodable(reason=error.reason, message=str(error), position=-1, raw=data)
+            yield Decoded(lines=1, undecodable=[bad])
 
     def _window(self, arrival_ms: int | None) -> tuple[int, int] | None:
         past, future = self._options.time_past_days, self._options.time_future_days
@@ -71,27 +77,39 @@ class Decoder:
         )
 
     def _content(self, content: bytes, record: _Record) -> Iterator[Decoded]:
-        start = content.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] if content[:1] != b"{" else b"{"
-        if start != b"{":
-            yield from self._text(content, record)
-            return
-        text = _utf8(content)
-        waiting: list[tuple[str, bytes | None]] = []  # lines of wrappers in a row: worked on together
-        for found in envelopes(content if content[:1] == b"{" else content.lstrip(b"\xef\xbb\xbf"), text):
-            if isinstance(found, Lines):
-                waiting += _wrapped(found.text)
-                continue
-            yield from self._numbered(waiting, record)
-            waiting = []
-            if isinstance(found, Payload):
-                yield from self._payload(found, record)
-            elif isinstance(found, Control):
+        content = content.removeprefix(_BOM)
+        if content.lstrip(_SPACE)[:1] == b"{":
+            yield from self._items(_unwrapped(envelopes(content)), record)
+        else:
+            yield from self._items(_unpacked(_lines(content)), record)
+
+    def _items(self, items: Iterable[_Item], record: _Record) -> Iterator[Decoded]:
+        """Decode what stands in a record. Lines are gathered into chunks; what is none ends a chunk, to keep the order."""
+        events, bad = Events(), list[Undecodable]()
+        for item in items:
+            position = record.position
+            if isinstance(item, EnvelopeError):
                 record.position += 1
-                yield Decoded(lines=1, control=1)
+                bad.append(Undecodable(reason=item.reason, message=str(item), position=position, raw=item.raw))
+            elif isinstance(item, str) and not is_header(item):
+                record.position += 1
+                if item:
+                    events.add(item, position, _line_identity(item, position, record), record.origin.arrival_ms)
             else:
-                yield _bad(Reason.ENVELOPE, str(found), record.position, content)
-                record.position += 1
-        yield from self._numbered(waiting, record)
+                if events.texts or bad:
+                    yield self._lines_chunk(events, bad, record)
+                    events, bad = Events(), []
+                yield from self._payload(item, record) if isinstance(item, Payload) else [self._single(item, record)]
+            if len(events.texts) + len(bad) >= _ROWS:
+                yield self._lines_chunk(events, bad, record)
+                events, bad = Events(), []
+        if events.texts or bad:
+            yield self._lines_chunk(events, bad, record)
+
+    def _single(self, item: str | Control, record: _Record) -> Decoded:
+        position = record.position
+        record.position += 1
+        return self._header(item, record, position) if isinstance(item, str) else Decoded(lines=1, control=1)
 
     # CloudWatch Logs
 
@@ -109,20 +127,10 @@ class Decoder:
         key = origin_key("cloudwatch", payload.owner, group, stream)
         source = f"log group {group!r}"
         for at in range(0, len(payload.events), _ROWS):
-            yield self._events(payload.events[at : at + _ROWS], record, key, form, extras, source)
-
-    def _events(
-        self,
-        raw_events: list[Any],
-        record: _Record,
-        key: bytes,
-        form: LineFormat | None,
-        extras: Mapping[str, str | int],
-        source: str,
-    ) -> Decoded:
-        events, bad = log_events(raw_events, record.position, record.origin.arrival_ms)
-        record.position += len(raw_events)
-        return self._chunk(events, bad, record, key, form, extras, source, lines=len(raw_events))
+            raw_events = payload.events[at : at + _ROWS]
+            events, bad = log_events(raw_events, record.position, record.origin.arrival_ms)
+            record.position += len(raw_events)
+            yield self._chunk(events, bad, record, key, form, extras, source)
 
     def _is_wanted(self, group: str) -> bool:
         wanted = self._wanted.get(group)
@@ -147,64 +155,15 @@ class Decoder:
 
     # Text
 
-    def _text(self, content: bytes, record: _Record) -> Iterator[Decoded]:
-        text = _utf8(content)
-        if text is not None:
-            lines: list[tuple[str, bytes | None]] = [(line, None) for line in text.removeprefix("\ufeff").split("\n")]
-        else:
-            lines = [(line, None) if line is not None else ("", raw) for line, raw in _line_by_line(content)]
-        if lines and lines[-1] == ("", None):
-            lines.pop()
-        yield from self._numbered(lines, record)
-
-    def _numbered(self, lines: list[tuple[str, bytes | None]], record: _Record) -> Iterator[Decoded]:
-        """Decode lines of text; a line whose bytes are no UTF-8 comes with them."""
-        for at in range(0, len(lines), _ROWS):
-            yield from self._segments(lines[at : at + _ROWS], record)
-
-    def _segments(self, lines: list[tuple[str, bytes | None]], record: _Record) -> Iterator[Decoded]:
+    def _header(self, text: str, record: _Record, position: int) -> Decoded:
         configured = self._format("", "", record.origin.name)
-        events, bad = Events(), list[Undecodable]()
-        for line, raw in lines:
-            position = record.position
-            record.position += 1
-            text = line.strip()
-            if raw is not None:
-                bad.append(Undecodable(reason=Reason.ENCODING, message="no UTF-8", position=position, raw=raw))
-            elif text.startswith("{"):
-                yield self._lines_chunk(events, bad, record, configured)
-                events, bad = Events(), []
-                record.position = position
-                yield from self._inner_json(text, record)
-                record.position = position + 1
-            elif text and is_header(text):
-                yield self._lines_chunk(events, bad, record, configured)
-                events, bad = Events(), []
-                yield self._header(text, record, configured, position)
-            elif text:
-                events.add(text, position, _line_identity(text, position, record), record.origin.arrival_ms)
-        if events.texts or bad:
-            yield self._lines_chunk(events, bad, record, configured)
-
-    def _inner_json(self, text: str, record: _Record) -> Iterator[Decoded]:
-        raw = text.encode("utf-8", "surrogatepass")
-        for found in envelopes(raw, text):
-            if isinstance(found, Payload):
-                yield from self._payload(found, record)
-            elif isinstance(found, Control):
-                yield Decoded(lines=1, control=1)
-            elif isinstance(found, EnvelopeError):
-                yield _bad(Reason.ENVELOPE, str(found), record.position, raw)
-            else:
-                yield from self._numbered(_wrapped(found.text), record)
-
-    def _header(self, text: str, record: _Record, configured: LineFormat | None, position: int) -> Decoded:
         try:
             form = header_format(text)
         except FormatError as error:
-            record.header = None
-            return _bad(Reason.FORMAT, str(error), position, text.encode())
-        record.header = form
+            record.header, record.bad_header = None, str(error)
+            bad = Undecodable(reason=Reason.FORMAT, message=str(error), position=position, raw=text.encode())
+            return Decoded(lines=1, undecodable=[bad])
+        record.header, record.bad_header = form, ""
         notices = []
         if form.unknown:
             notices.append(f"{record.origin.name}: the header names unknown fields: {', '.join(form.unknown)}")
@@ -212,23 +171,18 @@ class Decoder:
             notices.append(f"{record.origin.name}: the header differs from the format in the settings, which is used")
         return Decoded(lines=1, headers=1, notices=notices)
 
-    def _lines_chunk(
-        self, events: Events, bad: list[Undecodable], record: _Record, configured: LineFormat | None
-    ) -> Decoded:
+    def _lines_chunk(self, events: Events, bad: list[Undecodable], record: _Record) -> Decoded:
         origin = record.origin
         arrival = "" if origin.arrival_ms is None else str(origin.arrival_ms)
         key = origin_key("record", origin.identity) if origin.identity else origin_key("text", arrival)
-        form = configured or record.header
-        return self._chunk(
-            events,
-            bad,
-            record,
-            key,
-            form,
-            origin.fields,
-            origin.name or "this source",
-            lines=len(events.texts) + len(bad),
-        )
+        form = self._format("", "", origin.name) or record.header
+        if form is None and record.bad_header:
+            message = f"the header before cannot be used: {record.bad_header}"
+            for text, position in zip(events.texts, events.positions, strict=True):
+                raw = text.encode("utf-8", "surrogatepass")
+                bad.append(Undecodable(reason=Reason.FORMAT, message=message, position=position, raw=raw))
+            events = Events()
+        return self._chunk(events, bad, record, key, form, origin.fields, origin.name or "this source")
 
     # Both
 
@@ -241,12 +195,9 @@ class Decoder:
         form: LineFormat | None,
         extras: Mapping[str, str | int],
         source: str,
-        *,
-        lines: int,
     ) -> Decoded:
-        longest = self._options.max_line_bytes
-        if events.texts and max(map(len, events.texts)) * UTF8_BYTES > longest:
-            events = without_long(events, bad, longest)
+        lines = len(events.texts) + len(bad)
+        events = without_long(events, bad, self._options.max_line_bytes)
         batch = Batch(
             lines=events.texts,
             hashes=event_hashes(key, events.identities),
@@ -285,17 +236,36 @@ def _line_identity(text: str, position: int, record: _Record) -> bytes:
     return b"%d:%b" % (number, text.encode("utf-8", "surrogatepass"))
 
 
-def _wrapped(message: str) -> list[tuple[str, bytes | None]]:
-    return [(line, None) for line in message.rstrip("\r\n").split("\n")]
+def _unwrapped(found: Iterable[Payload | Control | Lines | EnvelopeError]) -> Iterator[_Item]:
+    for one in found:
+        if isinstance(one, Lines):
+            yield from _unpacked(one.text.rstrip("\r\n").split("\n"))
+        else:
+            yield one
 
 
-def _utf8(content: bytes) -> str | None:
+def _unpacked(lines: Iterable[str | EnvelopeError]) -> Iterator[_Item]:
+    """Yield lines without the space around them; those that are JSON, as what stands in them.
+
+    Wrappers in wrappers end soon: each level doubles the escapes before a quote.
+    """
+    for line in lines:
+        if isinstance(line, EnvelopeError):
+            yield line
+            continue
+        text = line.strip()
+        if text.startswith("{"):
+            yield from _unwrapped(envelopes(text.encode("utf-8", "surrogatepass"), text))
+        else:
+            yield text
+
+
+def _lines(content: bytes) -> list[str | EnvelopeError]:
+    lines: list[str | EnvelopeError]
     try:
-        return content.decode()
+        lines = [*content.decode().split("\n")]
     except UnicodeDecodeError:
-        return None
-
-
-def _line_by_line(content: bytes) -> Iterator[tuple[str | None, bytes]]:
-    for raw in content.split(b"\n"):
-        yield _utf8(raw), raw
+        lines = [text_or_error(raw) for raw in content.split(b"\n")]
+    if lines[-1] == "":
+        lines.pop()
+    return lines

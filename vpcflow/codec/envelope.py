@@ -16,9 +16,7 @@ import orjson
 
 from vpcflow.types import Reason
 
-__all__ = ["Control", "EnvelopeError", "Lines", "Payload", "envelopes"]
-
-_NO_UTF8 = "no UTF-8"
+__all__ = ["Control", "EnvelopeError", "Lines", "Payload", "envelopes", "text_or_error"]
 
 
 class EnvelopeError(ValueError):
@@ -132,13 +130,20 @@ def _line(line: str) -> Iterator[Payload | Control | Lines | EnvelopeError]:
         yield _guarded(value, line, start, end)
 
 
+def text_or_error(raw: bytes) -> str | EnvelopeError:
+    """Return one line's text, or why it has none."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return EnvelopeError("no UTF-8", raw, Reason.ENCODING)
+
+
 def _byte_lines(data: bytes) -> Iterator[Payload | Control | Lines | EnvelopeError]:
     """Yield a record some of whose bytes are no UTF-8, line by line, so that only those lines are lost."""
     for raw in data.rstrip(b"\r\n").split(b"\n"):
-        try:
-            line = raw.decode()
-        except UnicodeDecodeError:
-            yield EnvelopeError(_NO_UTF8, raw, Reason.ENCODING)
+        line = text_or_error(raw)
+        if isinstance(line, EnvelopeError):
+            yield line
         else:
             yield from _line(line)
 

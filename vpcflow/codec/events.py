@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from vpcflow.types import Reason, Undecodable
 
-__all__ = ["UTF8_BYTES", "Events", "log_events", "without_long"]
+__all__ = ["Events", "log_events", "without_long"]
 
-UTF8_BYTES = 4  # a character takes at most
+_UTF8_BYTES = 4  # a character takes at most
 
 
 @dataclass(slots=True)
@@ -46,23 +47,35 @@ def log_events(raw_events: list[Any], first: int, arrival_ms: int | None) -> tup
         times = [raw["timestamp"] for raw in raw_events]
     except (KeyError, TypeError, IndexError):
         texts, names, times = [], [], []
-    if set(map(type, texts)) == {str} and set(map(type, names)) == {str} and set(map(type, times)) == {int}:
+    regular = set(map(type, texts)) == {str} and set(map(type, names)) == {str} and set(map(type, times)) == {int}
+    if regular and all(names):
         identities = [name.encode("utf-8", "surrogatepass") for name in names]
         return Events(texts, list(range(first, first + len(texts))), identities, times), []
     events, bad = Events(), []
     for position, raw in enumerate(raw_events, start=first):
         message, name = (raw.get("message"), raw.get("id")) if isinstance(raw, dict) else (None, None)
-        if isinstance(message, str) and isinstance(name, (str, int)):
+        # Events without an id of their own would all be one and the same document.
+        if isinstance(message, str) and type(name) in (str, int) and name != "":
             ms = raw.get("timestamp")
             time = ms if type(ms) is int else arrival_ms
-            events.add(message.strip(), position, str(name).encode("utf-8", "surrogatepass"), time)
+            events.add(message, position, str(name).encode("utf-8", "surrogatepass"), time)
             continue
         problem = "log event without id or message"
-        bad.append(Undecodable(reason=Reason.ENVELOPE, message=problem, position=position, raw=str(raw).encode()))
+        bad.append(Undecodable(reason=Reason.ENVELOPE, message=problem, position=position, raw=_json(raw)))
     return events, bad
 
 
+def _json(value: object) -> bytes:
+    try:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError:
+        return b'"nested too deeply to be written"'
+
+
 def without_long(events: Events, bad: list[Undecodable], longest: int) -> Events:
+    """Return the lines of at most `longest` bytes; the others go to `bad`."""
+    if not events.texts or max(map(len, events.texts)) * _UTF8_BYTES <= longest:
+        return events
     kept = []
     for place, text in enumerate(events.texts):
         raw = text.encode("utf-8", "surrogatepass")

@@ -70,8 +70,9 @@ def _member(data: bytes, at: int, room: int, limit: int, number: int) -> tuple[b
         piece = data[at : at + step]
         at += len(piece)
         step *= 2
+        tail = unpacker.unconsumed_tail
         try:
-            content = unpacker.decompress(unpacker.unconsumed_tail + piece, room - size + 1)
+            content = unpacker.decompress(tail + piece if tail else piece, room - size + 1)
         except _ERRORS as error:
             raise FramingError(Reason.GZIP, f"gzip member {number} is damaged ({error})") from error
         parts.append(content)

@@ -76,26 +76,7 @@ class Plan:
 
     def render(self, columns: Sequence[Cells], rows: Rows) -> list[str]:
         r"""Return `action\ndocument\n` for each row. Raises BadColumnError or BadTimeError if any row is bad."""
-        packed: dict[str, list[bytes]] = {}
-        stamps: dict[str, list[Stamp]] = {}
-        bad: dict[int, int] = {}
-        for place, kind in self._checked:
-            try:
-                if kind is Kind.ADDRESS:
-                    packed[self._fields[place].name] = list(map(ADDRESSES.__getitem__, columns[place]))
-                    continue
-                if kind is Kind.SECONDS:
-                    stamps[self._fields[place].name] = list(map(self._stamps.__getitem__, columns[place]))
-                    continue
-                good = holds(kind, columns[place])
-            except ValueError:
-                good = False
-            if not good:
-                for row, token in enumerate(columns[place]):
-                    if not token_holds(kind, token):
-                        bad.setdefault(row, place)
-        if bad:
-            raise BadColumnError(bad)
+        packed, stamps = self._checked_columns(columns)
         times = self._times(stamps, rows)
         shape = self._layout(tuple(rows.extras))
         cells = [self._cells(site, columns, rows, packed, stamps, times) for site in shape.sites]
@@ -105,6 +86,29 @@ class Plan:
             if at is not None:
                 parts.append(cells[at])
         return list(map("".join, zip(*parts)))  # noqa: B905 - the texts repeat for ever, the cells have been checked
+
+    def _checked_columns(self, columns: Sequence[Cells]) -> tuple[dict[str, list[bytes]], dict[str, list[Stamp]]]:
+        """Return addresses and times by field, having looked at every column."""
+        packed: dict[str, list[bytes]] = {}
+        stamps: dict[str, list[Stamp]] = {}
+        bad: dict[int, int] = {}
+        for place, kind in self._checked:
+            column = columns[place]
+            try:
+                if kind is Kind.ADDRESS:
+                    packed[self._fields[place].name] = list(map(ADDRESSES.__getitem__, column))
+                elif kind is Kind.SECONDS:
+                    stamps[self._fields[place].name] = list(map(self._stamps.__getitem__, column))
+                good = holds(kind, column)
+            except ValueError:
+                good = False
+            if not good:
+                for row, token in enumerate(column):
+                    if not token_holds(kind, token):
+                        bad.setdefault(row, place)
+        if bad:
+            raise BadColumnError(bad)
+        return packed, stamps
 
     def _times(self, stamps: Mapping[str, list[Stamp]], rows: Rows) -> list[Stamp]:
         times = stamps.get("end")

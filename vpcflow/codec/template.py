@@ -41,8 +41,9 @@ _OTHERS = {
     "tags": "keyword",
 }
 _TEXTS = {"message": "text", "event.original": "text"}
-# Above Elastic's own templates for logs-*-* (100), below what users write for themselves (500 by convention).
-_PRIORITY = 250
+# Above Elastic's own templates for logs-*-* (100), below what users write for themselves (500 by convention). Two templates
+# whose patterns overlap need different priorities, and `logs-aws.vpcflow-*` overlaps with the data stream's name.
+_PRIORITY = {"data_stream": 250, "pattern": 240}
 _LONGEST_KEYWORD = 1024
 
 
@@ -82,7 +83,7 @@ def index_template(
         settings["index"]["mapping"] = {"ignore_malformed": False}
     body: dict[str, Any] = {
         "index_patterns": [pattern],
-        "priority": _PRIORITY,
+        "priority": _PRIORITY[options.index_mode],
         "template": {
             "settings": settings,
             "mappings": {
