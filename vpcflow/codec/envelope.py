@@ -112,7 +112,7 @@ def envelopes(data: bytes, text: str | None = None) -> Iterator[Payload | Contro
         for value, start, end in values:
             yield _guarded(value, text, start, end)
     elif "\n" not in text.strip():
-        yield EnvelopeError("damaged JSON", data)
+        yield EnvelopeError("damaged JSON", data.strip())
     else:
         for line in text.rstrip("\r\n").split("\n"):
             yield from _line(line)
@@ -154,5 +154,5 @@ def _guarded(
     try:
         return _envelope(value)
     except EnvelopeError as error:
-        raw = source[start:end]
+        raw = source[start:end].strip()
         return EnvelopeError(str(error), raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"))

@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
 
 from vpcflow import wiring
 from vpcflow.clock import Clock
-from vpcflow.demo.consumer import ConsumerProcess, settings_text
-from vpcflow.demo.proof import Found, aggregations, found, verdicts
+from vpcflow.demo.consumer import ConsumerProcess
+from vpcflow.demo.evidence import Evidence
+from vpcflow.demo.keep import write_stop
+from vpcflow.demo.options import (
+    APPLICATION,
+    STREAM,
+    DemoOptions,
+    consumer_environ,
+    engine_environ,
+    settings_of,
+)
+from vpcflow.demo.proof import Found, verdicts
 from vpcflow.demo.screen import Screen
 from vpcflow.errors import EX_OK, EX_TEMPFAIL, VpcFlowError
 from vpcflow.generate import FORMATS, Generator, GeneratorOptions
@@ -24,25 +33,15 @@ from vpcflow.settings.model import Settings
 from vpcflow.sink.deadletters import read_entries
 from vpcflow.sink.engine import EngineSink
 from vpcflow.stack import Stack
-from vpcflow.stack.streams import CREDENTIALS, client, create_stream, put_records, seed_leases
+from vpcflow.stack.streams import client, create_stream, put_records, seed_leases
 
-__all__ = ["Demo", "DemoOptions"]
+__all__ = ["Demo"]
 
-_STREAM, _APPLICATION = "vpcflow-demo", "vpcflow-demo"
 _SHARDS = 2
+_PUT_TOGETHER = 50
+_LOOK_SECONDS = 0.5
+_SHOWN = 8
 _FAILED = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """url: a cluster of one's own, '' for the embedded engine. time_limit: seconds for the documents to arrive."""
-
-    events: int = 20_000
-    seed: int = 7
-    engine: Literal["elasticsearch", "opensearch"] = "elasticsearch"
-    keep: bool = False
-    url: str = ""
-    time_limit: float = 300.0
 
 
 @dataclass(slots=True)
@@ -56,12 +55,36 @@ class _Times:
         self.marks.setdefault(name, now - self.begun)
 
 
-class Demo:
-    """One run. `environ` is the process's environment: credentials for `--url` come from its VPCFLOW_ variables."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What runs while the documents come in."""
 
-    def __init__(self, options: DemoOptions, screen: Screen, clock: Clock, environ: Mapping[str, str]) -> None:
+    stack: Stack
+    work: Path
+    settings: Settings
+    path: Path
+    engine: EngineSink
+    evidence: Evidence
+
+
+class Demo:
+    """One run. `environ` is the process's environment: credentials for `--url` come from its VPCFLOW_ variables.
+
+    `leaving` is called before anything is ended: from then on, an interrupt would only leave something behind.
+    """
+
+    def __init__(
+        self,
+        options: DemoOptions,
+        screen: Screen,
+        clock: Clock,
+        environ: Mapping[str, str],
+        leaving: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start nothing yet."""
         self._options, self._screen, self._clock, self._environ = options, screen, clock, environ
+        self._leaving = leaving
+        self._proven = False
         self._log_group = f"vpcflow-demo-{clock.wall_ms()}"
         self._times = _Times(clock.monotonic())
         # Flows of the last quarter of an hour, so that they lie inside the window that a consumer accepts.
@@ -78,184 +101,178 @@ class Demo:
     def run(self) -> int:
         """Run all of it; return 0 if everything was proven."""
         screen, options = self._screen, self._options
+        if options.url:
+            self._ask_own_cluster()
         screen.title("Starting the stack: Kinesis, the consumer's lease table, a search engine")
         with ExitStack() as exits:
-            stack = Stack(None if options.url else options.engine, kinesis=True, progress=screen.say)
-            exits.enter_context(stack)
-            self._mark("stack ready")
-            work = exits.enter_context(self._work_folder())
-            settings, path = self._settings(stack, work)
-            engine = wiring.sink(settings)
-            exits.callback(engine.close)
-            self._prepare(stack, settings, engine)
-            consumer = ConsumerProcess(path, work / "consumer.log", self._consumer_environ())
+            exits.enter_context(stack := Stack(options.engine_to_start, kinesis=True, progress=screen.say))
+            self._mark("servers ready")
+            work = self._work_folder(exits)
+            parts = self._prepared(stack, work)
+            exits.callback(parts.engine.close)
+            consumer = ConsumerProcess(
+                parts.path, work / "consumer.log", consumer_environ(options, self._environ), work=work
+            )
             exits.enter_context(consumer)
+            exits.callback(self._stopping)
             last = self._put(stack)
-            self._watch(settings, engine, consumer, stack, last)
-            code = self._prove(settings, engine, work)
+            self._watch(parts, consumer, last)
+            code = self._prove(parts)
             if options.keep:
-                self._leave(exits, stack, consumer, settings, work)
+                self._leave(exits, parts, consumer)
         return code
+
+    def _stopping(self) -> None:
+        self._leaving()
+        self._screen.say("")
+        self._screen.say("stopping the consumer, which settles and checkpoints what it has, then the servers")
 
     def _mark(self, name: str) -> None:
         self._times.mark(name, self._clock.monotonic())
 
-    @contextmanager
-    def _work_folder(self) -> Iterator[Path]:
-        """Give a folder for settings, log and dead letters: removed with what is in it, unless all is kept."""
-        path = Path(tempfile.mkdtemp(prefix="vpcflow-demo-"))
+    def _ask_own_cluster(self) -> None:
+        """Find out before anything is started that the cluster answers."""
+        text = f"[elasticsearch]\nhosts = [{json.dumps(self._options.url)}]\n"
+        with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            settings = load(Path(file.name), engine_environ(self._options, self._environ)).settings
+        engine = wiring.sink(settings)
         try:
-            yield path
+            self._screen.title(f"Your own cluster: {engine.identify()} at {self._options.url}")
         finally:
-            if not self._options.keep:
+            engine.close()
+        self._screen.say(
+            "it gets an index template and the data stream logs-aws.vpcflow-demo; nothing in it is removed"
+        )
+
+    def _work_folder(self, exits: ExitStack) -> Path:
+        """Return a folder for settings, log and dead letters: removed with what is in it, unless it is still of use."""
+        path = Path(tempfile.mkdtemp(prefix="vpcflow-demo-"))
+
+        def end(kind: type[BaseException] | None, _error: object, _traceback: object) -> bool:
+            if kind is not None and issubclass(kind, Exception):  # an interrupt is none
+                self._screen.say(f"the consumer's log, its settings and the dead letters are kept in {path}")
+            elif kind is not None or self._proven:
                 shutil.rmtree(path, ignore_errors=True)
+            return False
 
-    def _settings(self, stack: Stack, work: Path) -> tuple[Settings, Path]:
-        url = self._options.url or stack.engine_url
-        tables: dict[str, dict[str, object]] = {
-            "kinesis": {
-                "stream": _STREAM,
-                "application": _APPLICATION,
-                "region": CREDENTIALS["AWS_REGION"],
-                "kinesis_endpoint": stack.kinesis_url,
-                "dynamodb_endpoint": stack.dynamodb_url,
-                "idle_milliseconds": 250,
-            },
-            "elasticsearch": {"hosts": [url]},
-            "document": {"namespace": "demo", "event_original": True},
-            "deadletters": {"path": str(work / "deadletters")},
-            "consumer": {
-                "worker_id": "demo",
-                "run_folder": str(work / "run"),
-                "java": str(stack.java),
-                "checkpoint_seconds": 1.0,
-                "failover_milliseconds": 2000,
-                "lease_assignment_milliseconds": 1000,
-                "shard_sync_milliseconds": 1000,
-                "parent_poll_milliseconds": 1000,
-            },
-        }
-        path = work / "vpcflow.toml"
-        path.write_text(settings_text(tables), encoding="utf-8")
-        return load(path, self._engine_environ()).settings, path
+        exits.push(end)
+        return path
 
-    def _engine_environ(self) -> dict[str, str]:
-        """Return the variables that may be meant for us: those for one's own cluster, none for the embedded one."""
-        wanted = "VPCFLOW_ELASTICSEARCH__" if self._options.url else "\0"
-        return {
-            name: value
-            for name, value in self._environ.items()
-            if name.startswith(wanted) and not name.endswith("__HOSTS")
-        }
-
-    def _consumer_environ(self) -> dict[str, str]:
-        plain = {name: value for name, value in self._environ.items() if not name.startswith(("VPCFLOW_", "AWS_"))}
-        return {**plain, **CREDENTIALS, **self._engine_environ(), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-
-    def _prepare(self, stack: Stack, settings: Settings, engine: EngineSink) -> None:
+    def _prepared(self, stack: Stack, work: Path) -> _Parts:
+        """Make the stream, the lease table and the index template."""
         screen = self._screen
         screen.title("Preparing")
-        create_stream(stack.kinesis_url, _STREAM, _SHARDS)
-        screen.say(f"stream {_STREAM} with {_SHARDS} shards")
-        seed_leases(stack.dynamodb_url, _APPLICATION, stack.kinesis_url, _STREAM)
+        create_stream(stack.kinesis_url, STREAM, _SHARDS)
+        screen.say(f"stream {STREAM} with {_SHARDS} shards")
+        seed_leases(stack.dynamodb_url, APPLICATION, stack.kinesis_url, STREAM)
         screen.say(
-            "lease table seeded beforehand: the library's own first start takes about two minutes, a demo should not"
+            "lease table filled beforehand: the Kinesis Client Library takes up to two minutes for that by itself"
         )
+        path = work / "vpcflow.toml"
+        path.write_text(settings_of(self._options, stack, work), encoding="utf-8")
+        settings = load(path, engine_environ(self._options, self._environ)).settings
+        engine = wiring.sink(settings)
         name, body = wiring.template(settings, engine)
         screen.say(f"index template {name}: {engine.ensure_template(name, body)}")
-        self._mark("prepared")
+        evidence = Evidence(engine, wiring.codec_options(settings).target, self._log_group)
+        self._mark("stream, leases and template ready")
+        return _Parts(stack=stack, work=work, settings=settings, path=path, engine=engine, evidence=evidence)
 
     def _put(self, stack: Stack) -> dict[str, int]:
         """Generate and put; return the last sequence number of each shard."""
         screen, options = self._screen, self._options
-        screen.title("Putting flow logs into Kinesis, as CloudWatch Logs would")
+        screen.title("Putting flow logs into Kinesis, as CloudWatch Logs would (the consumer starts meanwhile)")
         last: dict[str, int] = {}
         payloads = enumerate(self._generator.payloads())
-        while some := list(islice(payloads, 50)):
-            places = put_records(stack.kinesis_url, _STREAM, [(str(number), payload) for number, payload in some])
+        while some := list(islice(payloads, _PUT_TOGETHER)):
+            places = put_records(stack.kinesis_url, STREAM, [(str(number), payload) for number, payload in some])
             for shard, sequence in places:
                 last[shard] = max(last.get(shard, 0), int(sequence))
         planted = self._generator.manifest
+        screen.say(f"{options.events:,} events in {planted.payloads:,} gzip payloads; planted among them:")
         screen.say(
-            f"{options.events:,} events in {planted.payloads:,} payloads; planted among them: {planted.duplicates:,} delivered "
-            f"twice, {len(planted.broken_lines):,} broken lines, {planted.without_traffic:,} without traffic, 1 control message"
+            f"{planted.duplicates:,} are delivered a second time, as AWS does now and then: must not be counted twice"
         )
-        self._mark("all put")
+        screen.say(f"{len(planted.broken_lines):,} cannot be decoded: must be kept aside, and cost no other line")
+        screen.say(
+            f"{planted.without_traffic:,} say that there was no traffic: documents, too; 1 control message: none"
+        )
+        self._mark("everything put")
         return last
 
-    def _watch(
-        self, settings: Settings, engine: EngineSink, consumer: ConsumerProcess, stack: Stack, last: Mapping[str, int]
-    ) -> None:
-        screen = self._screen
-        screen.title("The consumer reads, decodes, indexes, and only then checkpoints")
+    def _watch(self, parts: _Parts, consumer: ConsumerProcess, last: Mapping[str, int]) -> None:
+        """Wait until the lease table says that all is settled."""
+        self._screen.title("The consumer reads, decodes, indexes, and only then checkpoints")
         total = self._generator.manifest.documents
-        begun = self._clock.monotonic()
-        with screen.progress(total) as bar:
+        end = self._clock.monotonic() + self._options.time_limit
+        with self._screen.progress(total) as bar:
             while True:
-                consumer.check()
-                done = self._documents(settings, engine)
+                settled = self._checkpointed(parts.stack, last)
+                done = parts.evidence.documents()
+                now = self._clock.monotonic()
+                bar.update(done, now)
                 if done:
-                    self._mark("first document found")
-                bar.update(done, self._clock.monotonic() - begun)
+                    self._mark("first documents found")
                 if done >= total:
                     self._mark("all documents found")
-                if self._checkpointed(stack, last):
+                if settled:
                     break
-                if self._clock.monotonic() - begun > self._options.time_limit:
+                consumer.check()
+                if now > end:
                     raise VpcFlowError(
-                        f"{done:,} of {total:,} documents after {self._options.time_limit:.0f} s; --time-limit gives it longer",
+                        f"{done:,} of {total:,} documents after {self._options.time_limit:.0f} s"
+                        f"{consumer.last_words()}; --time-limit gives it longer",
                         exit_code=EX_TEMPFAIL,
                     )
-                self._clock.sleep(0.5)
-            bar.update(self._documents(settings, engine), self._clock.monotonic() - begun)
-        self._mark("all checkpointed")
-
-    def _target(self, settings: Settings) -> str:
-        return wiring.codec_options(settings).target
-
-    def _documents(self, settings: Settings, engine: EngineSink) -> int:
-        target = self._target(settings)
-        engine.refresh(target)
-        query = {"size": 0, "track_total_hits": True, "query": {"term": {"aws.cloudwatch.log_group": self._log_group}}}
-        reply: Any = engine.search(target, query)
-        return int(reply["hits"]["total"]["value"])
+                self._clock.sleep(_LOOK_SECONDS)
+        self._mark("everything checkpointed")
 
     def _checkpointed(self, stack: Stack, last: Mapping[str, int]) -> bool:
         """Return whether the lease table says that every shard is settled up to the last record put."""
         with client("dynamodb", stack.dynamodb_url) as dynamodb:
-            leases = {item["leaseKey"]["S"]: item for item in dynamodb.scan(TableName=_APPLICATION)["Items"]}
+            leases = {item["leaseKey"]["S"]: item for item in dynamodb.scan(TableName=APPLICATION)["Items"]}
         for shard, sequence in last.items():
             kept = leases.get(shard, {}).get("checkpoint", {}).get("S", "")
             if not kept.isdecimal() or int(kept) < sequence:
                 return False
         return True
 
-    def _prove(self, settings: Settings, engine: EngineSink, work: Path) -> int:
-        screen, manifest = self._screen, self._generator.manifest
-        target = self._target(settings)
-        engine.refresh(target)
-        held = found(engine.search(target, aggregations(self._log_group)))
-        folder = work / "deadletters"
+    def _prove(self, parts: _Parts) -> int:
+        screen = self._screen
+        held = parts.evidence.found()
+        folder = parts.work / "deadletters"
         dead = [entry.raw.decode(errors="replace") for entry in read_entries(folder)] if folder.exists() else []
-        results = verdicts(manifest, held, dead)
-        screen.title("The proof: what was planted against the engine's own sums")
+        results = verdicts(self._generator.manifest, held, dead)
+        self._mark("everything proven")
+        screen.title("The proof: what was planted against what the search engine itself says")
         screen.verdicts(results)
-        good = all(one.good for one in results)
-        if good:
-            screen.say("Nothing lost, nothing doubled: an event that comes twice has the same id, and is taken once.")
+        self._proven = all(one.good for one in results)
+        if self._proven:
+            screen.title("Nothing lost, nothing doubled")
+            screen.say(
+                "Nothing lost: the consumer checkpoints a record only when each of its lines is in the engine, or on"
+            )
+            screen.say("disk as a dead letter. Whatever ends it before that, it reads the record again.")
+            screen.say(
+                "Nothing doubled: an event's _id is made of what the event is. When it comes again, by whatever way,"
+            )
+            screen.say("it has the same _id, and the engine refuses to create that twice.")
         else:
-            screen.say(f"Something is off. The consumer's log: {work / 'consumer.log'} (kept with --keep)")
+            screen.title("Something is off")
+            screen.say(f"the consumer's log, its settings and the dead letters are kept in {parts.work}")
         self._findings(held)
         self._durations()
-        self._further(settings)
-        return EX_OK if good else _FAILED
+        self._further(parts)
+        return EX_OK if self._proven else _FAILED
 
     def _findings(self, held: Found) -> None:
-        self._screen.title("Rejected flows")
-        ports = {str(port): count for port, count in sorted(held.rejected_ports.items(), key=lambda one: -one[1])[:8]}
-        self._screen.counts("by destination port", ports)
-        sources = dict(sorted(held.rejected_sources.items(), key=lambda one: -one[1])[:8])
-        self._screen.counts("by source", sources)
+        self._screen.title("Rejected flows, as the engine counts them")
+        ports = {str(port): count for port, count in held.rejected_ports.items()}
+        for name, counts in (("by destination port", ports), ("by source", held.rejected_sources)):
+            top = sorted(counts.items(), key=lambda one: -one[1])[:_SHOWN]
+            self._screen.counts(name, dict(top))
 
     def _durations(self) -> None:
         self._screen.title("Where the time went")
@@ -264,25 +281,33 @@ class Demo:
             self._screen.say(f"{moment:6.1f} s  {name} (+{moment - before:.1f})")
             before = moment
 
-    def _further(self, settings: Settings) -> None:
-        self._screen.title("How to look further")
+    def _further(self, parts: _Parts) -> None:
+        screen = self._screen
+        screen.title("How to look further")
         if self._options.keep or self._options.url:
-            host, target = settings.elasticsearch.hosts[0], self._target(settings)
-            self._screen.say(f"curl '{host}/{target}/_search?q=aws.vpcflow.action:REJECT&size=1&pretty'")
-            self._screen.say(f"curl '{host}/{target}/_count?q=destination.port:3389&pretty'")
+            where = f"{parts.settings.elasticsearch.hosts[0]}/{parts.evidence.target}"
+            by_port = {"size": 0, "aggs": {"ports": {"terms": {"field": "destination.port"}}}}
+            screen.say(f"curl '{where}/_search?q=event.outcome:failure&size=1&pretty'")
+            screen.say(f"curl '{where}/_count?q=destination.port:3389&pretty'")
+            screen.say(f"curl '{where}/_search?pretty' -H content-type:application/json -d '{json.dumps(by_port)}'")
         else:
-            self._screen.say("make demo DEMO=--keep      leaves everything running and says how to ask")
-        self._screen.say("vpcflow generate --out - --output text | vpcflow decode - | head -1")
+            screen.say(
+                "make demo DEMO=--keep (or: vpcflow demo --keep) leaves everything running, and says how to ask it"
+            )
+        screen.say("vpcflow generate --out - --output text | vpcflow decode - | head -1")
 
-    def _leave(self, exits: ExitStack, stack: Stack, consumer: ConsumerProcess, settings: Settings, work: Path) -> None:
-        pid = consumer.pid
-        consumer.detach()
-        pids = stack.detach()
-        exits.pop_all()
-        self._screen.title("Left running")
-        self._screen.say(f"search engine {settings.elasticsearch.hosts[0]}")
-        self._screen.say(
-            f"consumer, process {pid}; its log: {work / 'consumer.log'}; its settings: {work / 'vpcflow.toml'}"
-        )
-        self._screen.say(f"to end all of it: kill {pid}; python -m vpcflow.stack stop {pids}")
+    def _leave(self, exits: ExitStack, parts: _Parts, consumer: ConsumerProcess) -> None:
+        """Let go of everything, and say how to end it."""
+        pid, work = consumer.pid, parts.work
         (work / "manifest.json").write_text(json.dumps(self._generator.manifest.to_json(), indent=2), encoding="utf-8")
+        self._leaving()
+        consumer.detach()
+        stop = write_stop(work, pid=pid, pids=parts.stack.detach())
+        parts.engine.close()
+        exits.pop_all()
+        screen = self._screen
+        screen.title("Left running")
+        screen.say(f"search engine {parts.settings.elasticsearch.hosts[0]}; Kinesis {parts.stack.kinesis_url}")
+        screen.say(f"consumer, process {pid}; its settings {parts.path}, its log {work / 'consumer.log'}")
+        screen.say(f"what was planted: {work / 'manifest.json'}")
+        screen.say(f"to end all of it: {stop}")

@@ -51,7 +51,7 @@ class Segment:
     def line(self, index: int) -> tuple[bytes, int]:
         """Return the flow-log line of a document of this run, and its place in its record."""
         at = self.start + index
-        return self.decoded.messages[at].encode(errors="surrogateescape"), self.decoded.positions[at]
+        return self.decoded.messages[at].encode(errors="surrogatepass"), self.decoded.positions[at]
 
 
 class Batch:
