@@ -48,21 +48,22 @@ def community_ids(rows: Iterable[tuple[bytes, bytes, str, str, str]]) -> list[st
 
     Ports and numbers are decimal text that was checked before.
     """
-    inputs = []
+    inputs: list[bytes] = []
+    join = b"".join
     for source, destination, source_port, destination_port, protocol in rows:
         if protocol in _WITH_PORTS:
             first, last = _PORTS[source_port], _PORTS[destination_port]
             if len(source) == len(destination):  # nearly all: written out here, for speed
-                if source + first > destination + last:
-                    inputs.append(_SEED + destination + source + _HEADS[protocol] + last + first)
+                if source > destination or (source == destination and first > last):
+                    inputs.append(join((_SEED, destination, source, _HEADS[protocol], last, first)))
                 else:
-                    inputs.append(_SEED + source + destination + _HEADS[protocol] + first + last)
+                    inputs.append(join((_SEED, source, destination, _HEADS[protocol], first, last)))
                 continue
         else:
             first, last = _WITHOUT_PORTS.get(protocol, _NO_PORTS)
         inputs.append(_hash_input(source, destination, first, last, protocol))
     # 21 bytes a digest encode to 28 characters without padding; the last one is then always "A" where base64 of the 20
     # bytes has "=". One call of base64 for all rows instead of one each.
-    digests = b"".join([sha1(one, usedforsecurity=False).digest() + b"\0" for one in inputs])
-    text = b64encode(digests).decode("ascii")
+    digests = b"\0".join([sha1(one, usedforsecurity=False).digest() for one in inputs])
+    text = b64encode(digests + b"\0").decode("ascii") if inputs else ""
     return [f"1:{text[at : at + _ENCODED - 1]}=" for at in range(0, len(text), _ENCODED)]

@@ -111,15 +111,16 @@ class _Work:
 
 def _is_plain(text: str) -> bool:
     """Return whether lines joined by spaces are just tokens with one space between, which JSON takes as they are."""
+    # The cheapest question first; `isprintable` reads every character, and only ASCII ones cost it little.
     return (
         text != ""
-        and text.isascii()
-        and text.isprintable()
+        and text[:1] != " "
+        and text[-1:] != " "
         and '"' not in text
         and "\\" not in text
         and "  " not in text
-        and text[:1] != " "
-        and text[-1:] != " "
+        and text.isascii()
+        and text.isprintable()
     )
 
 
