@@ -1,0 +1,60 @@
+"""The Lambda as AWS loads it: by its module's name, in a fresh interpreter, with nothing but the environment."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+LINE = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
+CODE = (
+    "import json, sys; from firehose_transform.handler import handler\n"
+    "answer = handler(json.load(sys.stdin), None)\n"
+    "clients = {'boto3', 'elasticsearch', 'elastic_transport', 'tenacity', 'amazon_kclpy'} & set(sys.modules)\n"
+    "print(json.dumps([answer, sorted(clients)]))"
+)
+
+
+def invoked(event: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VPCFLOW_")}
+    return subprocess.run(
+        [sys.executable, "-c", CODE],
+        input=json.dumps(event),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean | environ,
+    )
+
+
+def event(*data: bytes) -> dict[str, object]:
+    records = [{"recordId": str(number), "data": base64.b64encode(one).decode()} for number, one in enumerate(data)]
+    return {"invocationId": "i", "deliveryStreamArn": "arn:aws:firehose:x:1:deliverystream/d", "records": records}
+
+
+def test_it_answers_and_loads_no_client() -> None:
+    done = invoked(event(LINE.encode()), VPCFLOW_DOCUMENT__NAMESPACE="prod")
+    answer, clients = json.loads(done.stdout)
+    assert clients == []
+    [record] = answer["records"]
+    document = json.loads(base64.b64decode(record["data"]))
+    assert record["result"] == "Ok"
+    assert document["data_stream"]["namespace"] == "prod"
+    assert document["aws"]["firehose"]["arn"].endswith("/d")
+
+
+def test_what_could_not_be_decoded_is_one_line_of_log() -> None:
+    done = invoked(event(b"garbage"))
+    assert json.loads(done.stdout)[0]["records"][0]["result"] == "ProcessingFailed"
+    [line] = map(json.loads, done.stderr.splitlines())
+    assert line["level"].lower() == "error"
+    assert "garbage" not in done.stdout
+
+
+def test_wrong_settings_fail_the_invocation() -> None:
+    done = invoked(event(LINE.encode()), VPCFLOW_DOCUMENT__SHAPE="flat")
+    assert done.returncode != 0
+    assert "document.shape" in done.stderr
+    assert done.stdout == ""
