@@ -8,6 +8,7 @@ from pathlib import Path
 from vpcflow.clock import Clock
 from vpcflow.codec import Decoder
 from vpcflow.codec.template import index_template
+from vpcflow.deadletters.files import FileDeadLetters
 from vpcflow.errors import ConfigError, SinkUnavailable
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
 from vpcflow.retry import RetryPolicy
@@ -15,7 +16,6 @@ from vpcflow.settings.decoding import codec_options
 from vpcflow.settings.model import Settings
 from vpcflow.sink.abstract import Sink
 from vpcflow.sink.connection import Credentials, EngineOptions
-from vpcflow.sink.deadletters import FileDeadLetters
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.engine import EngineSink
 

@@ -16,11 +16,12 @@ from consumer.protocol import ShardProcess
 from vpcflow.clock import FakeClock
 from vpcflow.codec import Decoder
 from vpcflow.codec.options import CodecOptions
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.errors import ConfigError, DeadLetterError, SinkRefused, SinkUnavailable, Stopped
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
 from vpcflow.retry import RetryPolicy
 from vpcflow.sink.abstract import Sink
-from vpcflow.sink.deadletters import DeadLetter, MemoryDeadLetters
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
 from vpcflow.types import Answer, Bulk

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpcflow.clock import FakeClock
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.errors import DataError, DeadLetterError, SinkRefused, SinkUnavailable, Stopped, VpcFlowError
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline, Record
 from vpcflow.retry import RetryPolicy
 from vpcflow.sink.abstract import Sink
-from vpcflow.sink.deadletters import DeadLetter, MemoryDeadLetters
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
 from vpcflow.types import Answer, Bulk, Decoded, Origin, Outcome, Reason, Undecodable

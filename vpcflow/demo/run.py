@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vpcflow import wiring
 from vpcflow.clock import Clock
+from vpcflow.deadletters.files import read_entries
 from vpcflow.demo.consumer import ConsumerProcess
 from vpcflow.demo.evidence import Evidence
 from vpcflow.demo.keep import write_stop
@@ -30,7 +31,6 @@ from vpcflow.errors import EX_OK, EX_TEMPFAIL, VpcFlowError
 from vpcflow.generate import FORMATS, Generator, GeneratorOptions
 from vpcflow.settings.load import load
 from vpcflow.settings.model import Settings
-from vpcflow.sink.deadletters import read_entries
 from vpcflow.sink.engine import EngineSink
 from vpcflow.stack import Stack
 from vpcflow.stack.streams import client, create_stream, put_records, seed_leases

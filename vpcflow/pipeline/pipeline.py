@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vpcflow.clock import Clock
+from vpcflow.deadletters.abstract import DeadLetters
+from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import EX_SOFTWARE, DataError, SinkRefused, VpcFlowError
 from vpcflow.logs import get_logger
 from vpcflow.pipeline.batch import Batch, BatchBounds, Segment, Source, pieces
 from vpcflow.pipeline.counts import Counts, Once, Storm
 from vpcflow.pipeline.positions import Pending, Position, Settlement
-from vpcflow.sink.deadletters import DeadLetter, DeadLetters
 from vpcflow.types import Answer, Bulk, Decoded, Origin, Outcome
 
 __all__ = ["BatchBounds", "Counts", "Decodes", "Delivers", "Pipeline", "Record"]

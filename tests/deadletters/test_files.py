@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcflow.clock import FakeClock
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.deadletters.files import FileDeadLetters, read_entries
+from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.errors import DataError, DeadLetterError
-from vpcflow.sink.deadletters import DeadLetter, FileDeadLetters, MemoryDeadLetters, read_entries
 
 LETTER = DeadLetter(
     reason="columns",

@@ -1,0 +1,1 @@
+"""What nobody will ever take, kept with its reason: durable before anything is settled."""
