@@ -14,6 +14,12 @@ import pytest
 from vpcflow.stack import Engine, Stack, StackError
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("fault matrix")
+    group.addoption("--fault-ledger", metavar="FILE", default="", help="write the rows of the fault matrix there")
+    group.addoption("--fault-seed", metavar="N", type=int, default=1, help="seed of its input and its faults")
+
+
 def _running(engine: Engine | None, *, kinesis: bool) -> Iterator[Stack]:
     stack = Stack(engine, kinesis=kinesis)
     try:
