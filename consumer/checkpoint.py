@@ -19,7 +19,6 @@ log = get_logger(__name__)
 Position = tuple[int, int]
 
 _PATIENCE = RetryPolicy(initial_seconds=0.5, max_seconds=2.0, deadline_seconds=5.0)
-_RECORDS = 10_000  # checkpoint after so many, however short the time
 
 # Simple names of the KCL's Java exceptions. Any other is fatal: above all InvalidStateException, where the table is wrong
 # or the two ends of the pipe no longer agree on whose turn it is.
@@ -38,23 +37,29 @@ class Checkpointer(Protocol):
 class Checkpoints:
     """The checkpoints of one shard. Only settled positions are ever written, and each of them once."""
 
-    def __init__(self, *, every_seconds: float, clock: Clock) -> None:
-        """Count time from now on."""
+    def __init__(
+        self, *, every_seconds: float, clock: Clock, every_records: int = 10_000, every_bytes: int = 64_000_000
+    ) -> None:
+        """Count time, records and their bytes from now on; whichever is reached first makes a checkpoint due."""
         self.lost = False  # the lease, or the daemon itself: nothing may be asked any more
         self.last: Position | None = None
         self._every = every_seconds
         self._clock = clock
         self._since = clock.monotonic()
+        self._every_records = every_records
+        self._every_bytes = every_bytes
         self._records = 0
+        self._bytes = 0
 
-    def note_record(self) -> None:
-        """Count a record."""
+    def note_record(self, size: int) -> None:
+        """Count a record of `size` bytes."""
         self._records += 1
+        self._bytes += size
 
     def keep_if_due(self, settled: Position | None, checkpointer: Checkpointer) -> None:
-        """Checkpoint if something was settled since, and the time or the number of records says so."""
-        due = self._records >= _RECORDS or self._clock.monotonic() - self._since >= self._every
-        if due:
+        """Checkpoint if something was settled since, and the time, the records or their bytes say so."""
+        many = self._records >= self._every_records or self._bytes >= self._every_bytes
+        if many or self._clock.monotonic() - self._since >= self._every:
             self.keep(settled, checkpointer)
 
     def keep(self, settled: Position | None, checkpointer: Checkpointer) -> None:
@@ -76,6 +81,7 @@ class Checkpoints:
             log.debug("checkpoint", extra={"fields": {"sequence": str(sequence), "subsequence": subsequence}})
         self._since = self._clock.monotonic()
         self._records = 0
+        self._bytes = 0
 
     def keep_end(self, checkpointer: Checkpointer) -> None:
         """Checkpoint the end of the shard. Its children are read only after that.

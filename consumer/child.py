@@ -33,6 +33,7 @@ __all__ = ["WaitLog", "claim_stdout", "main"]
 log = logs.get_logger(__name__)
 
 _WAIT_LOG_SECONDS = 30.0
+_GRACE_SHARE = 0.6  # of the daemon's grace: the rest is for the last checkpoint
 
 
 class WaitLog:
@@ -88,8 +89,15 @@ class _Child:
                 clock=self._clock,
             )
 
-        checkpoints = Checkpoints(every_seconds=settings.consumer.checkpoint_seconds, clock=self._clock)
-        return ShardProcessor(stream=stream, pipeline=pipeline, checkpoints=checkpoints)
+        consumer = settings.consumer
+        checkpoints = Checkpoints(
+            every_seconds=consumer.checkpoint_seconds,
+            every_records=consumer.checkpoint_records,
+            every_bytes=consumer.checkpoint_bytes,
+            clock=self._clock,
+        )
+        patience = consumer.shutdown_grace_milliseconds / 1000 * _GRACE_SHARE
+        return ShardProcessor(stream=stream, pipeline=pipeline, checkpoints=checkpoints, patience_seconds=patience)
 
 
 def claim_stdout() -> TextIO:

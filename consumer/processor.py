@@ -27,11 +27,26 @@ log = get_logger(__name__)
 class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
     """What kclpy calls."""
 
-    def __init__(self, *, stream: str, pipeline: Callable[[str], Pipeline], checkpoints: Checkpoints) -> None:
-        """`pipeline` builds the pipeline of a shard, once its name is known."""
+    def __init__(
+        self,
+        *,
+        stream: str,
+        pipeline: Callable[[str], Pipeline],
+        checkpoints: Checkpoints,
+        patience_seconds: float | None = None,
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            stream: its name.
+            pipeline: builds the pipeline of a shard, once its name is known.
+            checkpoints: of this shard.
+            patience_seconds: what is not settled so long after a shutdown was requested is left to the next holder.
+        """
         self._stream = stream
         self._build = pipeline
         self._checkpoints = checkpoints
+        self._patience = patience_seconds
         self._shard = ""
         self._submitted: tuple[int, int] | None = None
 
@@ -57,6 +72,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
     def lease_lost(self, lease_lost_input: messages.LeaseLostInput) -> None:  # noqa: ARG002 - kclpy's signature
         """Drop what is not settled: the new holder of the lease reads it again."""
         self._checkpoints.lost = True
+        self._pipeline.close()
         log.info("lease lost", extra={"fields": {"shard": self._shard}})
 
     def shard_ended(self, shard_ended_input: messages.ShardEndedInput) -> None:
@@ -73,9 +89,10 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
     def shutdown_requested(self, shutdown_requested_input: messages.ShutdownRequestedInput) -> None:
         """Send what is there and checkpoint it, before the lease is given up."""
         with self._leaving(shutdown_requested_input.checkpointer):
-            self._pipeline.flush()
+            self._pipeline.flush(seconds=self._patience)
             self._checkpoints.keep(self._pipeline.settled, shutdown_requested_input.checkpointer)
-            log.info("shard given up", extra={"fields": {"shard": self._shard}})
+            left = self._pipeline.waiting
+            log.info("shard given up", extra={"fields": {"shard": self._shard, "unsettled_documents": left}})
 
     def _submit(self, record: messages.Record) -> None:
         sequence, subsequence = record.sequence_number, record.sub_sequence_number or 0
@@ -89,7 +106,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
             arrival_ms=arrival if arrival > 0 else None,  # see consumer.child: the KCL may not know it
         )
         self._submitted = position
-        self._checkpoints.note_record()
+        self._checkpoints.note_record(len(record.binary_data))
         self._pipeline.submit(Record(data=record.binary_data, origin=origin, position=position))
 
     @contextlib.contextmanager

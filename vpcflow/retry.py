@@ -32,6 +32,10 @@ def _unheard(_reason: str, _seconds: float) -> None:
     return None
 
 
+def _no_news() -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """When to ask again, and when to give up.
@@ -53,6 +57,7 @@ class RetryPolicy:
         clock: Clock,
         should_stop: Callable[[], bool] = _never,
         on_wait: Callable[[str, float], None] = _unheard,
+        news: Callable[[], int] = _no_news,
     ) -> T:
         """Call `attempt` until it returns, and wait between the calls.
 
@@ -62,6 +67,7 @@ class RetryPolicy:
             clock: for waits and the deadline.
             should_stop: asked before and during each wait, every half second; never before the first attempt.
             on_wait: told the reason and the seconds before each wait.
+            news: a number; when it is another one than at the beginning of a wait, the wait ends at once.
 
         Raises:
             Stopped: `should_stop` said so.
@@ -76,7 +82,9 @@ class RetryPolicy:
             on_wait(str(_error(state)), min(state.upcoming_sleep, left()))
 
         retrying = Retrying(
-            sleep=lambda seconds: sleep_interruptibly(min(seconds, left()), clock=clock, should_stop=should_stop),
+            sleep=lambda seconds: sleep_interruptibly(
+                min(seconds, left()), clock=clock, should_stop=should_stop, news=news
+            ),
             stop=lambda _state: left() <= 0,
             wait=self._wait,
             retry=retry_if_exception_type(again_on),
@@ -91,18 +99,21 @@ class RetryPolicy:
         return max(backoff, min(asked, _RETRY_AFTER_CAP_SECONDS))
 
 
-def sleep_interruptibly(seconds: float, *, clock: Clock, should_stop: Callable[[], bool]) -> None:
-    """Sleep in slices of at most half a second.
+def sleep_interruptibly(
+    seconds: float, *, clock: Clock, should_stop: Callable[[], bool], news: Callable[[], int] = _no_news
+) -> None:
+    """Sleep in slices of at most half a second, until the time is over or `news` is another number than now.
 
     Raises:
         Stopped: `should_stop` said so, before or in between.
     """
     end = clock.monotonic() + seconds
+    heard = news()
     while True:
         if should_stop():
             raise Stopped("stopped while waiting; what was not settled is read again at the next start")
         rest = end - clock.monotonic()
-        if rest <= 0:
+        if rest <= 0 or news() != heard:
             return
         clock.sleep(min(rest, _SLICE_SECONDS))
 

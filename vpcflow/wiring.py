@@ -10,14 +10,17 @@ from vpcflow.codec import Decoder
 from vpcflow.codec.template import index_template
 from vpcflow.deadletters.files import FileDeadLetters
 from vpcflow.errors import ConfigError, SinkUnavailable
+from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
 from vpcflow.retry import RetryPolicy
 from vpcflow.settings.decoding import codec_options
 from vpcflow.settings.model import Settings
 from vpcflow.sink.abstract import Sink
+from vpcflow.sink.breaker import Breaker
 from vpcflow.sink.connection import Credentials, EngineOptions
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.engine import EngineSink
+from vpcflow.sink.window import Window
 
 __all__ = ["codec_options", "delivery", "engine_options", "pipeline", "retry_policy", "sink", "template"]
 
@@ -76,9 +79,21 @@ def delivery(
     should_stop: Callable[[], bool],
     on_wait: Callable[[str, float], None],
     clock: Clock,
+    meters: Meters = UNMETERED,
 ) -> Delivery:
-    """Return what sends bulks to `engine` until each of their actions is decided."""
-    return Delivery(engine, retry_policy(settings), clock, should_stop, on_wait)
+    """Return what sends bulks to `engine` until each of their actions is decided; several threads may call it."""
+    retry = settings.retry
+    breaker = Breaker(
+        failures=retry.breaker_failures,
+        initial_seconds=retry.initial_seconds,
+        max_seconds=retry.max_seconds,
+        clock=clock,
+        meters=meters,
+    )
+    window = Window(settings.bulk.in_flight, meters=meters)
+    return Delivery(
+        engine, retry_policy(settings), clock, should_stop, on_wait, window=window, breaker=breaker, meters=meters
+    )
 
 
 def template(settings: Settings, engine: EngineSink) -> tuple[str, dict[str, object]]:
@@ -96,6 +111,7 @@ def pipeline(
     should_stop: Callable[[], bool],
     on_wait: Callable[[str, float], None],
     clock: Clock,
+    meters: Meters = UNMETERED,
 ) -> Pipeline:
     """Return the way from records to settled positions.
 
@@ -111,15 +127,22 @@ def pipeline(
     retry_policy(settings).run(
         engine.check_target, again_on=SinkUnavailable, clock=clock, should_stop=should_stop, on_wait=on_wait
     )
+    bulk, limits = settings.bulk, settings.limits
     bounds = BatchBounds(
-        max_bytes=settings.bulk.max_bytes,
-        max_actions=settings.bulk.max_actions,
-        max_age_seconds=settings.bulk.max_age_seconds,
+        max_bytes=bulk.max_bytes,
+        max_actions=bulk.max_actions,
+        max_age_seconds=bulk.max_age_seconds,
+        in_flight=bulk.in_flight,
+        max_in_flight_bytes=bulk.max_in_flight_bytes,
+        storm_window=limits.storm_window,
+        storm_fraction=limits.storm_fraction,
     )
     return Pipeline(
         decoder=decoder,
-        delivery=delivery(settings, engine, should_stop=should_stop, on_wait=on_wait, clock=clock),
+        delivery=delivery(settings, engine, should_stop=should_stop, on_wait=on_wait, clock=clock, meters=meters),
         deadletters=FileDeadLetters(Path(settings.deadletters.path), clock=clock),
         bounds=bounds,
         clock=clock,
+        reject_diverted=settings.index.failure_store == "dead_letter",
+        meters=meters,
     )

@@ -227,7 +227,7 @@ def test_dead_letters_that_cannot_be_kept_settle_nothing() -> None:
         def put(self, *entries: DeadLetter) -> None:
             raise DeadLetterError("no space left")
 
-    bench.pipeline._deadletters = Full()
+    bench.pipeline._burial._deadletters = Full()
     with pytest.raises(SystemExit) as leaving:
         bench.run(bench.wait(60), records(record(7, data=b"\x1f\x8bbroken")), SHUTDOWN)
     assert leaving.value.code == 75

@@ -46,11 +46,12 @@ def test_the_file_that_the_environment_names(tmp_path: Path) -> None:
 
 def test_every_key_can_come_from_the_environment() -> None:
     values = {bool: "true", int: "3000", float: "2.5", str: "text", Secret: "secret"}
+    narrow = {"compression_level": "3", "in_flight": "3", "storm_fraction": "0.25"}
     for section, keys in key_kinds().items():
         for key, kind in keys.items():
             if kind in values and (section, key) not in {("kinesis", "idle_milliseconds"), ("index", "name")}:
                 name = f"VPCFLOW_{section}__{key}".upper()
-                text = "3" if key == "compression_level" else values[kind]
+                text = narrow.get(key, values[kind])
                 extra = {"VPCFLOW_ELASTICSEARCH__PASSWORD": "p"} if key == "username" else {}
                 assert load(None, {name: text, **extra}).origins[f"{section}.{key}"] == name
 

@@ -18,6 +18,8 @@ class BatchBounds:
     max_bytes: body before compression. Only a single document may be larger.
     max_actions: documents in a body.
     max_age_seconds: longest wait of a document for company.
+    in_flight: bodies under way at once; 0: the caller itself waits for each.
+    max_in_flight_bytes: of all bodies under way, before compression; a single one may be larger.
     storm_window: over at least the last so many lines, or documents, …
     storm_fraction: … more than this part undecodable, or rejected, is a fault of the settings, not of the data. 1: never.
     """
@@ -25,6 +27,8 @@ class BatchBounds:
     max_bytes: int = 5_000_000
     max_actions: int = 5_000
     max_age_seconds: float = 1.0
+    in_flight: int = 0
+    max_in_flight_bytes: int = 32_000_000
     storm_window: int = 1_000
     storm_fraction: float = 0.5
 
@@ -40,9 +44,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A run of documents of one chunk: those from index `start` in `decoded`."""
+    """A run of `count` documents of one chunk: those from index `start` in `decoded`, which has no body any more."""
 
-    bulk: Bulk
+    count: int
     start: int
     decoded: Decoded
     source: Source
@@ -55,7 +59,7 @@ class Segment:
 
 
 class Batch:
-    """Segments in the order they came."""
+    """Segments in the order they came, and the body that their documents make."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -63,14 +67,16 @@ class Batch:
         self.bytes = 0
         self.count = 0
         self.since = 0.0
+        self._bodies: list[bytes] = []
 
-    def add(self, segment: Segment, *, now: float) -> None:
+    def add(self, segment: Segment, body: bytes, *, now: float) -> None:
         """Append; the first one starts the age."""
         if not self.segments:
             self.since = now
         self.segments.append(segment)
-        self.bytes += len(segment.bulk.body)
-        self.count += segment.bulk.count
+        self._bodies.append(body)
+        self.bytes += len(body)
+        self.count += segment.count
 
     def has_room(self, bulk: Bulk, bounds: BatchBounds) -> bool:
         """Return whether this much more would be within the bounds."""
@@ -81,12 +87,14 @@ class Batch:
         return self.bytes >= bounds.max_bytes or self.count >= bounds.max_actions
 
     def bulk(self) -> Bulk:
-        """Return all of it as one body."""
-        return Bulk(b"".join([segment.bulk.body for segment in self.segments]), self.count)
+        """Return all of it as one body. The pieces are joined once, and then let go."""
+        if len(self._bodies) > 1:
+            self._bodies = [b"".join(self._bodies)]
+        return Bulk(self._bodies[0] if self._bodies else b"", self.count)
 
     def places(self) -> Sequence[tuple[Segment, int]]:
         """Return, by position in the body, the segment of each document and its index there."""
-        return [(segment, index) for segment in self.segments for index in range(segment.bulk.count)]
+        return [(segment, index) for segment in self.segments for index in range(segment.count)]
 
 
 def pieces(bulk: Bulk, bounds: BatchBounds) -> Iterator[Bulk]:

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-__all__ = ["Counts", "Once", "Storm"]
+from vpcflow.clock import Clock
+from vpcflow.metrics import catalog
+from vpcflow.metrics.meters import Meters
+
+__all__ = ["Counts", "Gauges", "Once", "Publisher", "Storm"]
+
+_PUBLISH_SECONDS = 1.0
+_KINDS = {
+    "documents": "document",
+    "undecodable": "undecodable",
+    "control": "control",
+    "headers": "header",
+    "skipped": "skipped",
+}
+_OUTCOMES = ("created", "duplicate", "diverted", "rejected")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,6 +33,7 @@ class Counts:
     undecodable: dead letters of lines, or of records without lines.
     control, headers, skipped: see `vpcflow.types.Decoded`.
     bytes: of delivered bodies, before compression.
+    wire_bytes: of the requests that were answered, as they were sent.
     """
 
     records: int = 0
@@ -32,6 +48,49 @@ class Counts:
     headers: int = 0
     skipped: int = 0
     bytes: int = 0
+    wire_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """What a pipeline holds at one moment: gathered or returned, under way, and not settled."""
+
+    buffer_documents: int
+    buffer_bytes: int
+    in_flight_bytes: int
+    unsettled: int
+
+
+class Publisher:
+    """Tells meters what changed, about once a second: counting each record there would cost more than decoding it."""
+
+    def __init__(self, meters: Meters, clock: Clock) -> None:
+        """Nothing is told yet."""
+        self._meters = meters
+        self._clock = clock
+        self._told = Counts()
+        self._last = clock.monotonic()
+
+    def publish_if_due(self, counts: Counts, gauges: Callable[[], Gauges]) -> None:
+        """Publish if the last time is a second ago."""
+        if self._clock.monotonic() - self._last >= _PUBLISH_SECONDS:
+            self.publish(counts, gauges())
+
+    def publish(self, counts: Counts, gauges: Gauges) -> None:
+        """Tell what was counted since the last time, and what is held now."""
+        self._last = self._clock.monotonic()
+        told, self._told = self._told, replace(counts)
+        self._meters.count(catalog.RECORDS, counts.records - told.records)
+        for name, kind in _KINDS.items():
+            self._meters.count(catalog.LINES, getattr(counts, name) - getattr(told, name), kind=kind)
+        for outcome in _OUTCOMES:
+            self._meters.count(catalog.DOCUMENTS, getattr(counts, outcome) - getattr(told, outcome), outcome=outcome)
+        self._meters.count(catalog.BODY_BYTES, counts.bytes - told.bytes)
+        self._meters.count(catalog.WIRE_BYTES, counts.wire_bytes - told.wire_bytes)
+        self._meters.set(catalog.BUFFER_DOCUMENTS, gauges.buffer_documents)
+        self._meters.set(catalog.BUFFER_BYTES, gauges.buffer_bytes)
+        self._meters.set(catalog.IN_FLIGHT_BYTES, gauges.in_flight_bytes)
+        self._meters.set(catalog.UNSETTLED, gauges.unsettled)
 
 
 class Storm:

@@ -1,26 +1,28 @@
 """One source's records, from bytes to settled.
 
-A record is settled when each of its lines has one fate: a document that the engine has, or a dead letter on disk. Nothing
+A record is settled when each of its lines has one fate: a document that the engine has, or a dead letter that is kept. Nothing
 else settles: an exception leaves everything undecided as it was.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from vpcflow.clock import Clock
 from vpcflow.deadletters.abstract import DeadLetters
-from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.errors import EX_SOFTWARE, DataError, SinkRefused, VpcFlowError
+from vpcflow.errors import EX_SOFTWARE, VpcFlowError
 from vpcflow.logs import get_logger
+from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.pipeline.batch import Batch, BatchBounds, Segment, Source, pieces
-from vpcflow.pipeline.counts import Counts, Once, Storm
+from vpcflow.pipeline.burial import Burial
+from vpcflow.pipeline.counts import Counts, Gauges, Once, Publisher
+from vpcflow.pipeline.flights import Delivers, Flight, Flights
 from vpcflow.pipeline.positions import Pending, Position, Settlement
-from vpcflow.types import Answer, Bulk, Decoded, Origin, Outcome
+from vpcflow.types import Bulk, Decoded, Origin, Outcome
 
 __all__ = ["BatchBounds", "Counts", "Decodes", "Delivers", "Pipeline", "Record"]
 
@@ -32,14 +34,6 @@ class Decodes(Protocol):
 
     def decode(self, data: bytes, origin: Origin) -> Iterator[Decoded]:
         """Yield chunks in input order."""
-        ...
-
-
-class Delivers(Protocol):
-    """`vpcflow.sink.delivery.Delivery`, as far as it is used here."""
-
-    def deliver(self, bulk: Bulk) -> Answer:
-        """Return one outcome per action, none of them RETRYABLE; may block; raises what stops everything."""
         ...
 
 
@@ -58,25 +52,46 @@ class Record:
 class Pipeline:
     """Called by one thread. `submit` each record in order, `flush_if_due` when idle, `flush` at the end; save `settled`.
 
+    Bodies are delivered by other threads while the caller goes on; what became of them is taken note of inside of `submit`,
+    `flush_if_due` and `flush` only, which also raise what went wrong.
+
     After an exception from `submit` the record it was given is never settled, nor any later one: build a new pipeline at the
     last saved position. After an exception from `flush` everything still waits, and `flush` may be called again.
     """
 
     def __init__(
-        self, *, decoder: Decodes, delivery: Delivers, deadletters: DeadLetters, bounds: BatchBounds, clock: Clock
+        self,
+        *,
+        decoder: Decodes,
+        delivery: Delivers,
+        deadletters: DeadLetters,
+        bounds: BatchBounds,
+        clock: Clock,
+        reject_diverted: bool = False,
+        meters: Meters = UNMETERED,
     ) -> None:
-        """Keep the parts; nothing is opened."""
+        """Keep the parts; nothing is opened.
+
+        Args:
+            decoder: bytes to documents.
+            delivery: called by up to `bounds.in_flight` threads at once.
+            deadletters: called by the caller's thread only.
+            bounds: of a body, and of all that is under way.
+            clock: for ages and for the time a dead letter was first seen.
+            reject_diverted: documents that the failure store took become dead letters as well.
+            meters: told of counts and of what is held, about once a second.
+        """
         self._decoder = decoder
-        self._delivery = delivery
-        self._deadletters = deadletters
         self._bounds = bounds
         self._clock = clock
         self._settlement = Settlement()
         self._batch = Batch()
+        self._returned: deque[Batch] = deque()  # to be sent again by the next flush
+        self._flights = Flights(delivery, limit=bounds.in_flight, max_bytes=bounds.max_in_flight_bytes)
+        self._burial = Burial(deadletters, bounds, reject_diverted=reject_diverted, meters=meters)
         self._counts = Counts()
+        self._publisher = Publisher(meters, clock)
         self._once = Once()
-        self._undecodable = Storm(window=bounds.storm_window, fraction=bounds.storm_fraction)
-        self._rejected = Storm(window=bounds.storm_window, fraction=bounds.storm_fraction)
 
     @property
     def settled(self) -> Position | None:
@@ -90,13 +105,14 @@ class Pipeline:
 
     @property
     def waiting(self) -> int:
-        """Return how many documents wait to be sent."""
-        return self._batch.count
+        """Return how many documents are not settled: gathered, under way, or returned."""
+        return self._batch.count + self._flights.documents + sum(batch.count for batch in self._returned)
 
     def submit(self, record: Record) -> None:
         """Decode a record and take its documents; send whenever a bound is met.
 
-        May block for as long as the engine is away. When it returns, the record is not necessarily settled.
+        Blocks while as much is under way as may be: for as long as the engine is away. When it returns, the record is not
+        necessarily settled.
 
         Raises:
             DeadLetterError: a dead letter could not be kept.
@@ -108,7 +124,7 @@ class Pipeline:
         pending = self._settlement.begin(record.position)
         source = self._source(record)
         for decoded in self._decoder.decode(record.data, record.origin):
-            self._bury_undecodable(decoded, source)
+            self._burial.undecodable(decoded, source)
             self._count(decoded, source)
             self._gather(decoded, source, pending)
         self._counts.records += 1
@@ -117,11 +133,16 @@ class Pipeline:
         self._settlement.forget()
 
     def flush_if_due(self) -> bool:
-        """Send if a bound is met, the age among them; say whether something was sent. Raises as `flush`."""
+        """Send if a bound is met, the age among them, without waiting for the answer; say whether something was sent.
+
+        Takes note of answers that came since. Raises as `submit`.
+        """
+        self._land(wait=0)
         age = self._clock.monotonic() - self._batch.since
         due = self._batch.count > 0 and (age >= self._bounds.max_age_seconds or self._batch.is_full(self._bounds))
         if due:
-            self.flush()
+            self._send()
+        self._publisher.publish_if_due(self._counts, self._gauges)
         return due
 
     def seconds_until_due(self) -> float | None:
@@ -130,30 +151,36 @@ class Pipeline:
             return None
         return max(0.0, self._batch.since + self._bounds.max_age_seconds - self._clock.monotonic())
 
-    def flush(self) -> None:
-        """Send all that waits. When it returns, every record submitted so far is settled.
+    def flush(self, *, seconds: float | None = None) -> bool:
+        """Send all that waits, and wait for it; say whether every record submitted so far is settled.
+
+        Args:
+            seconds: wait so long at most, then return False; None: as long as it takes, and True.
 
         Raises:
             DeadLetterError, SinkRefused, SinkUnavailable, Stopped: as `submit`; everything still waits.
         """
-        batch = self._batch
-        if not batch.count:
-            return
-        bulk = batch.bulk()
-        answer = self._delivery.deliver(bulk)
-        fates = Counter(answer.outcomes)
-        if len(answer.outcomes) != bulk.count or fates[Outcome.RETRYABLE]:
-            raise VpcFlowError(
-                f"the delivery decided {len(answer.outcomes) - fates[Outcome.RETRYABLE]} of {bulk.count} documents; "
-                "a fault of this program, please report it",
-                exit_code=EX_SOFTWARE,
-            )
-        self._bury_rejected(batch, answer, fates[Outcome.REJECTED])
-        # Only now is anything decided for good.
-        self._batch = Batch()
-        for segment in batch.segments:
-            segment.pending.settle(segment.bulk.count)
-        self._count_fates(fates, len(bulk.body))
+        end = None if seconds is None else self._clock.monotonic() + seconds
+        if self._batch.count:
+            self._returned.append(self._batch)
+            self._batch = Batch()
+        while self._returned or self._flights.count:
+            if self._returned and self._flights.has_room(self._returned[0].bytes):
+                self._flights.launch(self._returned.popleft())
+                self._land(wait=0)
+                continue
+            left = None if end is None else end - self._clock.monotonic()
+            if left is not None and left <= 0:
+                return False
+            self._land(wait=left)
+        self._publisher.publish(self._counts, self._gauges())
+        return True
+
+    def close(self) -> None:
+        """Let threads and dead letters go; what is not settled stays so. May be called twice."""
+        self._flights.close()
+        self._burial.close()
+        self._publisher.publish(self._counts, self._gauges())
 
     def _source(self, record: Record) -> Source:
         sequence, subsequence = record.position
@@ -164,64 +191,58 @@ class Pipeline:
         if not decoded.count:
             return
         start = 0
+        bodiless = dataclasses.replace(decoded, body=b"")
         for piece in pieces(Bulk(decoded.body, decoded.count), self._bounds):
             if self._batch.count and not self._batch.has_room(piece, self._bounds):
-                self.flush()
+                self._send()
             pending.add(piece.count)
-            segment = Segment(bulk=piece, start=start, decoded=decoded, source=source, pending=pending)
-            self._batch.add(segment, now=self._clock.monotonic())
+            segment = Segment(count=piece.count, start=start, decoded=bodiless, source=source, pending=pending)
+            self._batch.add(segment, piece.body, now=self._clock.monotonic())
             start += piece.count
             if self._batch.is_full(self._bounds):
-                self.flush()
+                self._send()
 
-    def _bury_undecodable(self, decoded: Decoded, source: Source) -> None:
-        bad = decoded.undecodable
-        storm = self._undecodable.note(max(decoded.lines, len(bad)), len(bad))
-        if storm and bad:
-            raise DataError(
-                f"{source.name}: {storm} lines cannot be decoded, the last because: {bad[-1].message}; "
-                "check codec.formats before more is set aside"
-            )
-        if not bad:
-            return
-        self._deadletters.put(
-            *(
-                DeadLetter(
-                    reason=entry.reason.value,
-                    message=entry.message,
-                    raw=entry.raw,
-                    source=source.name,
-                    identity=source.identity,
-                    position=entry.position,
-                    first_seen_ms=source.first_seen_ms,
-                )
-                for entry in bad
-            )
-        )
-        for entry in bad:
-            if self._once.is_new("undecodable", source.name, entry.reason.value):
-                fields = {"source": source.name, "reason": entry.reason.value, "first": entry.message}
-                log.warning("lines cannot be decoded, kept as dead letters", extra={"fields": fields})
+    def _send(self) -> None:
+        batch, self._batch = self._batch, Batch()
+        self._depart(batch)
 
-    def _bury_rejected(self, batch: Batch, answer: Answer, rejected: int) -> None:
-        storm = self._rejected.note(batch.count, rejected)
-        if not rejected:
-            return
-        letters = [
-            _rejection(segment, index, answer, position)
-            for position, (segment, index) in enumerate(batch.places())
-            if answer.outcomes[position] is Outcome.REJECTED
-        ]
-        if storm:
-            raise SinkRefused(
-                f"the engine rejects {storm} documents, the last because: {letters[-1].error_type}: {letters[-1].message}; "
-                "check the index template (`vpcflow setup --template`) before more is set aside"
+    def _depart(self, batch: Batch) -> None:
+        """Send a batch off, once there is room for it. Whatever is raised, it is kept."""
+        try:
+            while not self._flights.has_room(batch.bytes):
+                self._land(wait=None)
+        except BaseException:
+            self._returned.append(batch)
+            raise
+        self._flights.launch(batch)
+        self._land(wait=0)
+
+    def _land(self, *, wait: float | None) -> None:
+        """Take note of each flight that ended; wait so many seconds for the first one, None: without limit."""
+        while (flight := self._flights.land(wait=wait)) is not None:
+            wait = 0
+            try:
+                self._settle(flight)
+            except BaseException:
+                self._returned.append(flight.batch)
+                raise
+
+    def _settle(self, flight: Flight) -> None:
+        batch, answer = flight.batch, flight.answer
+        if flight.error is not None:
+            raise flight.error
+        fates = Counter(answer.outcomes) if answer is not None else Counter()
+        if answer is None or len(answer.outcomes) != batch.count or fates[Outcome.RETRYABLE]:
+            raise VpcFlowError(
+                f"the delivery decided {fates.total() - fates[Outcome.RETRYABLE]} of {batch.count} documents; "
+                "a fault of this program, please report it",
+                exit_code=EX_SOFTWARE,
             )
-        self._deadletters.put(*letters)
-        for letter in letters:
-            if self._once.is_new("rejected", letter.error_type):
-                fields = {"source": letter.source, "error_type": letter.error_type, "first": letter.message}
-                log.warning("documents rejected by the engine, kept as dead letters", extra={"fields": fields})
+        self._burial.rejected(batch, answer)
+        # Only now is anything decided for good.
+        for segment in batch.segments:
+            segment.pending.settle(segment.count)
+        self._count_fates(fates, len(flight.bulk.body), answer.wire_bytes)
 
     def _count(self, decoded: Decoded, source: Source) -> None:
         counts = self._counts
@@ -236,28 +257,23 @@ class Pipeline:
                 fields = {"source": source.name, "notice": notice}
                 log.info("notice about a source", extra={"fields": fields})
 
-    def _count_fates(self, fates: Counter[Outcome], size: int) -> None:
+    def _count_fates(self, fates: Counter[Outcome], size: int, wire_bytes: int) -> None:
         counts = self._counts
         counts.created += fates[Outcome.CREATED]
         counts.duplicate += fates[Outcome.DUPLICATE]
         counts.diverted += fates[Outcome.DIVERTED]
         counts.rejected += fates[Outcome.REJECTED]
         counts.bytes += size
+        counts.wire_bytes += wire_bytes
         if fates[Outcome.DIVERTED] and self._once.is_new("diverted"):
             fields = {"documents": fates[Outcome.DIVERTED]}
             log.warning("documents went to the failure store of the data stream, not into it", extra={"fields": fields})
 
-
-def _rejection(segment: Segment, index: int, answer: Answer, position: int) -> DeadLetter:
-    raw, at = segment.line(index)
-    error = answer.errors.get(position)
-    return DeadLetter(
-        reason="rejected",
-        error_type=error.type if error else "",
-        message=error.reason if error else "no reason given",
-        raw=raw,
-        source=segment.source.name,
-        identity=segment.source.identity,
-        position=at,
-        first_seen_ms=segment.source.first_seen_ms,
-    )
+    def _gauges(self) -> Gauges:
+        here = (self._batch, *self._returned)
+        return Gauges(
+            buffer_documents=sum(batch.count for batch in here),
+            buffer_bytes=sum(batch.bytes for batch in here),
+            in_flight_bytes=self._flights.bytes,
+            unsettled=self._settlement.unsettled,
+        )

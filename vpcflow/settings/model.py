@@ -99,6 +99,10 @@ class Index(Section, frozen=True, kw_only=True):
         str,
         Meta(description="Ingest pipeline: `_none`, a name, or `default` (the index's own; only with shape `raw`)."),
     ] = "_none"
+    failure_store: Annotated[
+        Literal["accept", "dead_letter"],
+        Meta(description="What the data stream's failure store took: good, or kept as a dead letter as well."),
+    ] = "accept"
 
 
 class Elasticsearch(Section, frozen=True, kw_only=True):
@@ -120,12 +124,23 @@ class Elasticsearch(Section, frozen=True, kw_only=True):
 
 
 class Bulk(Section, frozen=True, kw_only=True):
-    """When a `_bulk` request is sent: whichever bound is met first."""
+    """When a `_bulk` request is sent: whichever bound is met first; and how many are under way at once."""
 
     max_bytes: Annotated[int, Meta(gt=0, description="Body before compression, bytes.")] = 5_000_000
     max_actions: Annotated[int, Meta(gt=0, description="Documents in a body.")] = 5_000
     max_age_seconds: Annotated[float, Meta(gt=0, description="Longest wait of a document for company.")] = 1.0
     compression_level: Annotated[int, Meta(ge=0, le=9, description="gzip level of the body; 0 sends it plain.")] = 1
+    max_wire_bytes: Annotated[
+        int,
+        Meta(gt=0, description="Body as it is sent; a larger one is split. Small instances of Amazon's take 10 MB."),
+    ] = 10_000_000
+    in_flight: Annotated[
+        int, Meta(ge=1, le=64, description="Requests under way at once, for each shard. A 429 halves it for a while.")
+    ] = 4
+    max_in_flight_bytes: Annotated[
+        int,
+        Meta(gt=0, description="All bodies under way, for each shard, before compression; beyond it reading waits."),
+    ] = 32_000_000
 
 
 class Retry(Section, frozen=True, kw_only=True):
@@ -133,6 +148,9 @@ class Retry(Section, frozen=True, kw_only=True):
 
     initial_seconds: Annotated[float, Meta(gt=0, description="Upper bound of the first wait.")] = 0.5
     max_seconds: Annotated[float, Meta(gt=0, description="Upper bound of any wait.")] = 30.0
+    breaker_failures: Annotated[
+        int, Meta(ge=1, description="So many failed requests in a row, and the engine is only probed until it answers.")
+    ] = 5
     deadline_seconds: Annotated[
         float, Meta(ge=0, description="Give up after so many seconds. 0: never (the consumer waits for the cluster).")
     ] = 0.0
@@ -145,6 +163,14 @@ class Limits(Section, frozen=True, kw_only=True):
     max_line_bytes: Annotated[int, Meta(gt=0, description="Longest flow-log line.")] = 65_536
     time_past_days: Annotated[float, Meta(ge=0, description="Oldest flow before its arrival; 0: any.")] = 400.0
     time_future_days: Annotated[float, Meta(ge=0, description="Latest flow after its arrival; 0: any.")] = 1.0
+    storm_window: Annotated[
+        int,
+        Meta(gt=0, description="Over at least the latest so many lines, or documents, a storm of bad ones is judged."),
+    ] = 1_000
+    storm_fraction: Annotated[
+        float,
+        Meta(gt=0, le=1, description="A larger part of them undecodable, or rejected, stops the program. 1: never."),
+    ] = 0.5
 
 
 class DeadLetters(Section, frozen=True, kw_only=True):
@@ -191,6 +217,10 @@ class Consumer(Section, frozen=True, kw_only=True):
     checkpoint_seconds: Annotated[
         float, Meta(gt=0, description="Longest time between checkpoints of settled records.")
     ] = 10.0
+    checkpoint_records: Annotated[int, Meta(gt=0, description="Checkpoint after so many records, too.")] = 10_000
+    checkpoint_bytes: Annotated[
+        int, Meta(gt=0, description="Checkpoint after so many bytes of records, as they came, too.")
+    ] = 64_000_000
     restart_max_seconds: Annotated[
         float, Meta(gt=0, description="Longest wait before a daemon that died is started again.")
     ] = 60.0

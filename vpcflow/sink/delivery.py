@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from vpcflow.clock import Clock
 from vpcflow.errors import EX_SOFTWARE, SinkRefused, SinkUnavailable
 from vpcflow.logs import get_logger
+from vpcflow.metrics import catalog
+from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.retry import RetryPolicy
 from vpcflow.sink.abstract import BodyTooLarge, Overloaded, Sink
+from vpcflow.sink.breaker import Breaker, CircuitOpen
+from vpcflow.sink.window import Slot, Window
 from vpcflow.types import Answer, Bulk, ItemError, Outcome
 
 __all__ = ["Delivery"]
 
 log = get_logger(__name__)
 
-_HTTP_TOO_LARGE = 413
+_HTTP_TOO_LARGE, _HTTP_OVERLOADED = 413, 429
 _PATIENCE = 3  # a body that was too much for the engine so often in a row is sent in halves
 
 
@@ -33,13 +37,60 @@ class _Part:
         body = b"".join([items[index] for index in indexes])
         return _Part([self.positions[index] for index in indexes], Bulk(body, len(indexes)))
 
+    def cut(self, at: int) -> tuple[_Part, _Part]:
+        return self.only(range(at)), self.only(range(at, self.bulk.count))
+
     def halves(self) -> tuple[_Part, _Part]:
-        middle = self.bulk.count // 2
-        return self.only(range(middle)), self.only(range(middle, self.bulk.count))
+        return self.cut(self.bulk.count // 2)
+
+
+class _Errand:
+    """One bulk on its way: what is decided, and the parts that are not."""
+
+    def __init__(self, bulk: Bulk) -> None:
+        self.count = bulk.count
+        self.parts = deque([_Part(range(bulk.count), bulk)])
+        self.outcomes: dict[int, Outcome] = {}
+        self.errors: dict[int, ItemError] = {}
+        self.overloads = 0  # of the first part, in a row
+        self.wire_bytes = 0
+        self.again = False  # something of it was sent before, and not decided
+
+    def split(self, *pieces: _Part) -> None:
+        """Put pieces in the place of the first part."""
+        self.parts.popleft()
+        self.parts.extendleft(reversed(pieces))
+        self.overloads = 0
+
+    def settle(self, part: _Part, answer: Answer) -> _Part | None:
+        """Write down what was decided about the first part; return the items that were not, as a part of their own."""
+        undecided: list[int] = []
+        for index, (position, outcome) in enumerate(zip(part.positions, answer.outcomes, strict=True)):
+            self.outcomes[position] = outcome
+            error = answer.errors.get(index)
+            self.errors.pop(position, None)
+            if error is not None:
+                self.errors[position] = error
+            if outcome is Outcome.RETRYABLE:
+                undecided.append(index)
+                self.errors.setdefault(position, ItemError(status=0, type="", reason="not decided"))
+        self.parts.popleft()
+        self.overloads = 0
+        self.wire_bytes += answer.wire_bytes
+        return part.only(undecided) if undecided else None
+
+    def answer(self) -> Answer:
+        """Return what became of each item. No default: a position without an outcome is a KeyError, not a success."""
+        decided = [self.outcomes[position] for position in range(self.count)]
+        errors = {p: e for p, e in sorted(self.errors.items()) if self.outcomes[p] is not Outcome.RETRYABLE}
+        return Answer(outcomes=decided, errors=errors, wire_bytes=self.wire_bytes)
 
 
 class Delivery:
-    """Sends bulks through a sink: retries what is undecided, only that, and splits what is too large."""
+    """Sends bulks through a sink: retries what is undecided, only that, and splits what is too large.
+
+    May be called by several threads at once. They share a window (how many requests may be under way) and a circuit breaker.
+    """
 
     def __init__(
         self,
@@ -48,6 +99,10 @@ class Delivery:
         clock: Clock,
         should_stop: Callable[[], bool],
         on_wait: Callable[[str, float], None],
+        *,
+        window: Window | None = None,
+        breaker: Breaker | None = None,
+        meters: Meters = UNMETERED,
     ) -> None:
         """Keep the parts.
 
@@ -57,13 +112,18 @@ class Delivery:
             clock: for waits and the deadline.
             should_stop: asked while waiting, at least every half second.
             on_wait: told the reason and the seconds before each wait: log, metric, readiness.
+            window: None: one request at a time.
+            breaker: None: one that never opens.
+            meters: told of requests, retries and waits.
         """
         self._sink = sink
         self._policy = policy
         self._clock = clock
         self._should_stop = should_stop
         self._on_wait = on_wait
-        self._overloads = 0
+        self._window = window or Window(1)
+        self._breaker = breaker or Breaker(failures=2**63, initial_seconds=1, max_seconds=1, clock=clock)
+        self._meters = meters
         self._refused_bytes: int | None = None  # smallest body of several documents that was too large
 
     def deliver(self, bulk: Bulk) -> Answer:
@@ -78,87 +138,121 @@ class Delivery:
         """
         if bulk.count == 0:
             return Answer(outcomes=())
-        outcomes: dict[int, Outcome] = {}
-        errors: dict[int, ItemError] = {}
-        parts = deque([_Part(range(bulk.count), bulk)])
-
-        def attempt() -> None:
-            undecided = self._drain(parts, outcomes, errors)
-            parts.extend(undecided)
-            if undecided:
-                positions = [position for part in undecided for position in part.positions]
-                error = errors[positions[0]]
-                raise SinkUnavailable(f"{len(positions)} documents wait: {error.status} {error.type}: {error.reason}")
-
+        errand = _Errand(bulk)
         self._policy.run(
-            attempt,
+            lambda: self._attempt(errand),
             again_on=SinkUnavailable,
             clock=self._clock,
             should_stop=self._should_stop,
-            on_wait=self._on_wait,
+            on_wait=self._wait,
+            news=lambda: self._breaker.recoveries,
         )
-        # No default: a position without an outcome is a KeyError, not a success.
-        decided = [outcomes[position] for position in range(bulk.count)]
-        rejected = {p: e for p, e in sorted(errors.items()) if outcomes[p] is not Outcome.RETRYABLE}
-        return Answer(outcomes=decided, errors=rejected)
+        return errand.answer()
 
-    def _drain(self, parts: deque[_Part], outcomes: dict[int, Outcome], errors: dict[int, ItemError]) -> list[_Part]:
-        """Send every part once; return what is to be sent again. After an exception `parts` holds all that is undecided."""
+    def _wait(self, reason: str, seconds: float) -> None:
+        self._meters.count(catalog.WAIT_SECONDS, seconds)
+        self._on_wait(reason, seconds)
+
+    def _attempt(self, errand: _Errand) -> None:
+        """Send every part once. After an exception the errand's parts hold all that is undecided."""
         again: list[_Part] = []
         try:
-            while parts:
-                part = parts[0]
-                answer = self._write(part)
-                parts.popleft()
-                self._overloads = 0
-                if answer is None:
-                    parts.extendleft(reversed(part.halves()))
+            while errand.parts:
+                part = errand.parts[0]
+                if self._known_too_large(part.bulk):
+                    errand.split(*part.halves())
                     continue
-                undecided = _settle(part, answer, outcomes, errors)
-                if undecided is not None:
+                answer = self._send(errand)
+                if answer is not None and (undecided := errand.settle(errand.parts[0], answer)) is not None:
                     again.append(undecided)
         except SinkUnavailable as error:
-            self._overloads = self._overloads + 1 if isinstance(error, Overloaded) else 0
-            if self._overloads >= _PATIENCE and parts[0].bulk.count > 1:
-                self._overloads = 0
-                parts.extendleft(reversed(parts.popleft().halves()))
-            parts.extend(again)
+            errand.again = errand.again or not isinstance(error, CircuitOpen)
             raise
-        return again
+        finally:
+            errand.parts.extend(again)
+        if again:
+            errand.again = True
+            positions = [position for part in again for position in part.positions]
+            first = errand.errors[positions[0]]
+            raise SinkUnavailable(f"{len(positions)} documents wait: {first.status} {first.type}: {first.reason}")
 
-    def _write(self, part: _Part) -> Answer | None:
-        """Return the answer, or None where the part must be sent in halves."""
-        size, count = len(part.bulk.body), part.bulk.count
-        if count > 1 and self._refused_bytes is not None and size >= self._refused_bytes:
-            return None
-        try:
-            return self._sink.write(part.bulk)
-        except BodyTooLarge as error:
-            if count == 1:
-                reason = f"the document is too large for the engine, {size} bytes"
-                rejected = ItemError(status=_HTTP_TOO_LARGE, type="body_too_large", reason=reason)
-                return Answer(outcomes=(Outcome.REJECTED,), errors={0: rejected})
-            self._refused_bytes = size
-            fields = {"bytes": size, "documents": count, "reason": str(error)}
-            log.warning("body too large for the engine, sent in halves from now on", extra={"fields": fields})
-            return None
+    def _known_too_large(self, bulk: Bulk) -> bool:
+        return bulk.count > 1 and self._refused_bytes is not None and len(bulk.body) >= self._refused_bytes
+
+    def _send(self, errand: _Errand) -> Answer | None:
+        """Send the first part; return the answer, or None where it was split instead."""
+        with self._window.slot() as slot:
+            probe = self._breaker.admit()
+            if probe and errand.parts[0].bulk.count > 1:
+                errand.split(*errand.parts[0].cut(1))
+            part = errand.parts[0]
+            if errand.again:
+                self._meters.count(catalog.RETRIES)
+            begun = self._clock.monotonic()
+            result = "refused"
+            try:
+                answer = _checked(self._sink.write(part.bulk), part.bulk)
+                result = "answered"
+            except Overloaded:
+                result = "overloaded"
+                slot.overloaded()
+                self._breaker.neither(probe=probe)
+                self._relieve(errand)
+                raise
+            except SinkUnavailable as error:
+                result = "unavailable"
+                errand.overloads = 0
+                self._breaker.failed(str(error), probe=probe)
+                raise
+            except BodyTooLarge as error:
+                result = "too_large"
+                self._breaker.answered()
+                return self._too_large(errand, error)
+            except BaseException:
+                self._breaker.neither(probe=probe)
+                raise
+            finally:
+                self._meters.count(catalog.BULK_REQUESTS, result=result)
+                self._meters.observe(catalog.BULK_SECONDS, self._clock.monotonic() - begun)
+            self._learn(answer, slot, probe=probe)
+        return answer
+
+    def _learn(self, answer: Answer, slot: Slot, *, probe: bool) -> None:
+        """Tell window and breaker what the items say: an engine that decides nothing at all is as good as dead."""
+        undecided = [p for p, outcome in enumerate(answer.outcomes) if outcome is Outcome.RETRYABLE]
+        errors = [answer.errors[p] for p in undecided if p in answer.errors]
+        if any(error.status == _HTTP_OVERLOADED for error in errors):
+            slot.overloaded()
+        if len(undecided) < len(answer.outcomes):
+            self._breaker.answered()
+        else:
+            reason = f"{errors[0].status} {errors[0].type}: {errors[0].reason}" if errors else "nothing was decided"
+            self._breaker.failed(reason, probe=probe)
+
+    def _relieve(self, errand: _Errand) -> None:
+        """After so many overloads in a row, halve the part: it may be too much for the engine whenever it comes."""
+        errand.overloads += 1
+        if errand.overloads >= _PATIENCE and errand.parts[0].bulk.count > 1:
+            errand.split(*errand.parts[0].halves())
+
+    def _too_large(self, errand: _Errand, error: BodyTooLarge) -> Answer | None:
+        bulk = errand.parts[0].bulk
+        size = len(bulk.body)
+        if bulk.count == 1:
+            reason = f"the document is too large for the engine, {size} bytes"
+            rejected = ItemError(status=_HTTP_TOO_LARGE, type="body_too_large", reason=reason)
+            return Answer(outcomes=(Outcome.REJECTED,), errors={0: rejected})
+        self._refused_bytes = min(size, self._refused_bytes or size)
+        fields = {"bytes": size, "documents": bulk.count, "reason": str(error)}
+        log.warning("body too large for the engine, sent in halves from now on", extra={"fields": fields})
+        errand.split(*errand.parts[0].halves())
+        return None
 
 
-def _settle(part: _Part, answer: Answer, outcomes: dict[int, Outcome], errors: dict[int, ItemError]) -> _Part | None:
-    """Write down what was decided; return the items that were not, as a part of their own."""
-    if len(answer.outcomes) != part.bulk.count:
+def _checked(answer: Answer, bulk: Bulk) -> Answer:
+    if len(answer.outcomes) != bulk.count:
         raise SinkRefused(
-            f"the sink gave {len(answer.outcomes)} outcomes for {part.bulk.count} documents; a fault of this program",
+            f"the sink gave {len(answer.outcomes)} outcomes for {bulk.count} documents; a fault of this program",
             exit_code=EX_SOFTWARE,
         )
-    undecided: list[int] = []
-    for index, (position, outcome) in enumerate(zip(part.positions, answer.outcomes, strict=True)):
-        outcomes[position] = outcome
-        error = answer.errors.get(index)
-        errors.pop(position, None)
-        if error is not None:
-            errors[position] = error
-        if outcome is Outcome.RETRYABLE:
-            undecided.append(index)
-            errors.setdefault(position, ItemError(status=0, type="", reason="not decided"))
-    return part.only(undecided) if undecided else None
+    return answer

@@ -1,0 +1,106 @@
+"""Batches on their way to the engine, several at once, while the caller goes on decoding.
+
+Threads do nothing but deliver. Whatever follows from an answer (dead letters, settling, counting) is done by the thread that
+calls `land`, so that nothing else of a pipeline needs a lock.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+from vpcflow.pipeline.batch import Batch
+from vpcflow.types import Answer, Bulk
+
+__all__ = ["Delivers", "Flight", "Flights"]
+
+
+class Delivers(Protocol):
+    """`vpcflow.sink.delivery.Delivery`, as far as it is used here."""
+
+    def deliver(self, bulk: Bulk) -> Answer:
+        """Return one outcome per action, none of them RETRYABLE; may block; raises what stops everything."""
+        ...
+
+
+@dataclass(slots=True)
+class Flight:
+    """One batch that was sent off; in the end it has an answer or an error."""
+
+    batch: Batch
+    bulk: Bulk
+    answer: Answer | None = None
+    error: BaseException | None = None
+
+
+class Flights:
+    """At most `limit` flights, and at most `max_bytes` of bodies in them, unless there is only one."""
+
+    def __init__(self, delivery: Delivers, *, limit: int, max_bytes: int) -> None:
+        """Keep the parts; `limit` 0: `launch` itself delivers, no thread is started."""
+        self._delivery = delivery
+        self._limit = limit
+        self._max_bytes = max_bytes
+        self._departing: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[Flight] = queue.SimpleQueue()
+        self._threads = 0
+        self.count = 0
+        self.bytes = 0
+        self.documents = 0
+
+    def has_room(self, size: int) -> bool:
+        """Return whether a body of `size` bytes may be launched now."""
+        if not self.count:
+            return True
+        return self.count < self._limit and self.bytes + size <= self._max_bytes
+
+    def launch(self, batch: Batch) -> None:
+        """Send a batch off. Ask `has_room` first."""
+        flight = Flight(batch, batch.bulk())
+        self.count += 1
+        self.bytes += len(flight.bulk.body)
+        self.documents += flight.bulk.count
+        if not self._limit:
+            self._fly(flight)
+            return
+        if self._threads < min(self.count, self._limit):
+            self._threads += 1
+            # Daemons: a request that hangs must not keep a process that wants to leave.
+            threading.Thread(target=self._serve, name=f"sender-{self._threads}", daemon=True).start()
+        self._departing.put(flight)
+
+    def land(self, *, wait: float | None) -> Flight | None:
+        """Return a flight that ended, in whatever order they end; None: none did, or none is under way.
+
+        Args:
+            wait: so many seconds for the next one, if there is any under way; None: without limit.
+        """
+        if not self.count:
+            return None
+        try:
+            flight = self._landed.get(block=wait is None or wait > 0, timeout=wait)
+        except queue.Empty:
+            return None
+        self.count -= 1
+        self.bytes -= len(flight.bulk.body)
+        self.documents -= flight.bulk.count
+        return flight
+
+    def close(self) -> None:
+        """Let the threads end once they are done; nothing may be launched afterwards."""
+        for _ in range(self._threads):
+            self._departing.put(None)
+        self._threads = 0
+
+    def _serve(self) -> None:
+        while (flight := self._departing.get()) is not None:
+            self._fly(flight)
+
+    def _fly(self, flight: Flight) -> None:
+        try:
+            flight.answer = self._delivery.deliver(flight.bulk)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that lands it
+            flight.error = error
+        self._landed.put(flight)
