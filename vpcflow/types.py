@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "Reason",
     "Undecodable",
+    "line_context",
 ]
 
 
@@ -48,12 +49,14 @@ class Undecodable:
 
     `position` is the index of the event or line in its record (0-based), or -1 for the record as a whole.
     `raw` is what was there: the line's bytes, or the record's.
+    `context` is what a replay needs beside it: see `line_context`.
     """
 
     reason: Reason
     message: str
     position: int
     raw: bytes
+    context: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,8 @@ class Decoded:
     body: `count` pairs of lines, `{"create":…}\\n{document}\n`, UTF-8, each line ending in \n.
     messages: the flow-log line that each document was made of, by position in `body`.
     positions: the index of that line or event in its record, by position in `body`.
+    shared: what all these lines have in common beside their origin: a CloudWatch event's `owner`, `log_group`, `log_stream`,
+        or the `header` of a text; identities, times: of each line, by position in `body`, see `line_context`.
     undecodable: what could not be decoded, in input order.
     lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped).
     control: CONTROL_MESSAGEs (they carry no flow logs).
@@ -92,12 +97,35 @@ class Decoded:
     count: int = 0
     messages: Sequence[str] = ()
     positions: Sequence[int] = ()
+    shared: Mapping[str, str | int] = field(default_factory=dict)
+    identities: Sequence[bytes] = ()
+    times: Sequence[int | None] = ()
     undecodable: Sequence[Undecodable] = ()
     lines: int = 0
     control: int = 0
     headers: int = 0
     skipped: int = 0
     notices: Sequence[str] = ()
+
+    def context(self, at: int) -> Mapping[str, str | int]:
+        """Return the `line_context` of the line that the document at this position was made of."""
+        return line_context(self.shared, self.identities[at], self.times[at])
+
+
+def line_context(shared: Mapping[str, str | int], identity: bytes, ms: int | None) -> dict[str, str | int]:
+    """Return what `_id` and document of a line depend on beside its bytes, its place and its record's origin.
+
+    A CloudWatch event: `owner`, `log_group`, `log_stream`, `event_id`, and `event_timestamp` where it has a time. A line of
+    text: the `header` that it stood under, and its `occurrence` where lines name themselves.
+    """
+    context = dict(shared)
+    if "log_group" in shared:
+        context["event_id"] = identity.decode("utf-8", "surrogatepass")
+        if ms is not None:
+            context["event_timestamp"] = ms
+    elif b":" in identity:
+        context["occurrence"] = int(identity.partition(b":")[0])
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +152,11 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One outcome per action, by position in the body sent; errors by that position."""
+    """One outcome per action, by position in the body sent; errors by that position.
+
+    wire_bytes: the size of the request as it was sent, compressed.
+    """
 
     outcomes: Sequence[Outcome]
     errors: Mapping[int, ItemError] = field(default_factory=dict)
+    wire_bytes: int = 0
