@@ -108,7 +108,9 @@ class Decoded:
     notices: Sequence[str] = ()
 
     def context(self, at: int) -> Mapping[str, str | int]:
-        """Return the `line_context` of the line that the document at this position was made of."""
+        """Return the `line_context` of the line that the document at this position was made of; empty if none was kept."""
+        if not self.identities:
+            return {}
         return line_context(self.shared, self.identities[at], self.times[at])
 
 

@@ -182,6 +182,7 @@ def test_undecodable_lines_are_dead_letters_of_their_own() -> None:
             identity={"aws.kinesis.name": "s", "sequence": "1", "subsequence": 0},
             position=place,
             first_seen_ms=given_.clock.wall_ms(),
+            origin=Origin(identity=b"1", name="kinesis:s", fields={"aws.kinesis.name": "s"}),
         )
         for place in (1, 2)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from vpcflow.codec.envelope import Control, EnvelopeError, Lines, Payload, envelopes, text_or_error
@@ -38,6 +38,7 @@ class _Record:
     position: int = 0  # of the next line or event in the record
     occurrences: dict[str, int] | None = None  # of each line's text, where lines name themselves
     header: LineFormat | None = None
+    header_text: str = ""
     bad_header: str = ""  # why the last header cannot be used: to guess against what it says would lie
 
 
@@ -53,13 +54,18 @@ class Decoder:
         self._formats: dict[tuple[str, str, str], LineFormat | None] = {}
         self._wanted: dict[str, bool] = {}
 
-    def decode(self, data: bytes, origin: Origin) -> Iterator[Decoded]:
+    def decode(
+        self, data: bytes, origin: Origin, *, position: int = 0, occurrences: Mapping[str, int] | None = None
+    ) -> Iterator[Decoded]:
         """Yield the record in chunks, in input order. Never raises for bad data: that is an `Undecodable` in a chunk.
 
         data: gzip (any number of members) or plain; a CloudWatch Logs subscription payload, flow-log text, or message
         wrappers. Told apart by magic number and structure; base64 is never guessed.
+        position, occurrences: where `data` is only a part of its record, the index of its first line or event, and how often
+        a line's text came before it: see `vpcflow.codec.again`.
         """
-        record = _Record(origin, self._window(origin.arrival_ms))
+        known = dict(occurrences) if occurrences else None
+        record = _Record(origin, self._window(origin.arrival_ms), position, known)
         try:
             for content in members(data, self._options.max_inflated_bytes):
                 yield from self._content(content, record)
@@ -125,12 +131,13 @@ class Decoder:
             extras |= {"cloud.account.id": payload.owner, "log.file.path": f"{group}/{stream}"}
         extras |= record.origin.fields
         key = origin_key("cloudwatch", payload.owner, group, stream)
+        shared = {"owner": payload.owner, "log_group": group, "log_stream": stream}
         source = f"log group {group!r}"
         for at in range(0, len(payload.events), _ROWS):
             raw_events = payload.events[at : at + _ROWS]
             events, bad = log_events(raw_events, record.position, record.origin.arrival_ms)
             record.position += len(raw_events)
-            yield self._chunk(events, bad, record, key, form, extras, source)
+            yield self._chunk(events, bad, record, key, form, extras, shared, source)
 
     def _is_wanted(self, group: str) -> bool:
         wanted = self._wanted.get(group)
@@ -160,10 +167,10 @@ class Decoder:
         try:
             form = header_format(text)
         except FormatError as error:
-            record.header, record.bad_header = None, str(error)
+            record.header, record.header_text, record.bad_header = None, text, str(error)
             bad = Undecodable(reason=Reason.FORMAT, message=str(error), position=position, raw=text.encode())
             return Decoded(lines=1, undecodable=[bad])
-        record.header, record.bad_header = form, ""
+        record.header, record.header_text, record.bad_header = form, text, ""
         notices = []
         if form.unknown:
             notices.append(f"{record.origin.name}: the header names unknown fields: {', '.join(form.unknown)}")
@@ -176,13 +183,12 @@ class Decoder:
         arrival = "" if origin.arrival_ms is None else str(origin.arrival_ms)
         key = origin_key("record", origin.identity) if origin.identity else origin_key("text", arrival)
         form = self._format("", "", origin.name) or record.header
+        shared = {"header": record.header_text} if record.header_text else {}
         if form is None and record.bad_header:
             message = f"the header before cannot be used: {record.bad_header}"
-            for text, position in zip(events.texts, events.positions, strict=True):
-                raw = text.encode("utf-8", "surrogatepass")
-                bad.append(Undecodable(reason=Reason.FORMAT, message=message, position=position, raw=raw))
+            bad += [events.undecodable(place, Reason.FORMAT, message, shared) for place in range(len(events.texts))]
             events = Events()
-        return self._chunk(events, bad, record, key, form, origin.fields, origin.name or "this source")
+        return self._chunk(events, bad, record, key, form, origin.fields, shared, origin.name or "this source")
 
     # Both
 
@@ -194,10 +200,12 @@ class Decoder:
         key: bytes,
         form: LineFormat | None,
         extras: Mapping[str, str | int],
+        shared: Mapping[str, str | int],
         source: str,
     ) -> Decoded:
         lines = len(events.texts) + len(bad)
-        events = without_long(events, bad, self._options.max_line_bytes)
+        bad = [one if one.context else replace(one, context=shared) for one in bad]
+        events = without_long(events, bad, self._options.max_line_bytes, shared)
         batch = Batch(
             lines=events.texts,
             hashes=event_hashes(key, events.identities),
@@ -206,11 +214,7 @@ class Decoder:
             extras=dict(extras),
         )
         rendered, rejected, guesses = self._lines.render(batch, form)
-        for one in rejected:
-            raw = events.texts[one.place].encode("utf-8", "surrogatepass")
-            bad.append(
-                Undecodable(reason=one.reason, message=one.message, position=events.positions[one.place], raw=raw)
-            )
+        bad += [events.undecodable(one.place, one.reason, one.message, shared) for one in rejected]
         bad.sort(key=lambda one: one.position)
         if rejected:
             events = events.only([place for place, text in enumerate(rendered) if text is not None])
@@ -219,6 +223,9 @@ class Decoder:
             count=len(events.texts),
             messages=events.texts,
             positions=events.positions,
+            shared=shared,
+            identities=events.identities,
+            times=events.times,
             undecodable=bad,
             lines=lines,
             notices=[f"{source}: format guessed as {name}" for name in sorted(guesses)],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vpcflow.types import Reason, Undecodable
+from vpcflow.types import Reason, Undecodable, line_context
 
 __all__ = ["Events", "log_events", "without_long"]
 
@@ -28,6 +29,16 @@ class Events:
         self.positions.append(position)
         self.identities.append(identity)
         self.times.append(ms)
+
+    def undecodable(self, place: int, reason: Reason, message: str, shared: Mapping[str, str | int]) -> Undecodable:
+        """Return the line at this place as one that gives no document; `shared` as in `Decoded`."""
+        return Undecodable(
+            reason=reason,
+            message=message,
+            position=self.positions[place],
+            raw=self.texts[place].encode("utf-8", "surrogatepass"),
+            context=line_context(shared, self.identities[place], self.times[place]),
+        )
 
     def only(self, places: list[int]) -> Events:
         """Return the lines at these places."""
@@ -72,8 +83,8 @@ def _json(value: object) -> bytes:
         return b'"nested too deeply to be written"'
 
 
-def without_long(events: Events, bad: list[Undecodable], longest: int) -> Events:
-    """Return the lines of at most `longest` bytes; the others go to `bad`."""
+def without_long(events: Events, bad: list[Undecodable], longest: int, shared: Mapping[str, str | int]) -> Events:
+    """Return the lines of at most `longest` bytes; the others go to `bad`, with what they share."""
     if not events.texts or max(map(len, events.texts)) * _UTF8_BYTES <= longest:
         return events
     kept = []
@@ -83,6 +94,5 @@ def without_long(events: Events, bad: list[Undecodable], longest: int) -> Events
             kept.append(place)
             continue
         message = f"{len(raw)} bytes, over limits.max_line_bytes ({longest})"
-        position = events.positions[place]
-        bad.append(Undecodable(reason=Reason.LINE_TOO_LONG, message=message, position=position, raw=raw))
+        bad.append(events.undecodable(place, Reason.LINE_TOO_LONG, message, shared))
     return events.only(kept)

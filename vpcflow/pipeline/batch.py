@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vpcflow.pipeline.positions import Pending
-from vpcflow.types import Bulk, Decoded
+from vpcflow.types import Bulk, Decoded, Origin
 
 __all__ = ["Batch", "BatchBounds", "Segment", "Source", "pieces"]
 
@@ -40,6 +40,7 @@ class Source:
     name: str
     identity: Mapping[str, str | int]
     first_seen_ms: int
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import orjson
+
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import DataError, SinkRefused
@@ -63,6 +65,8 @@ class Burial:
                 identity=source.identity,
                 position=entry.position,
                 first_seen_ms=source.first_seen_ms,
+                origin=source.origin,
+                context=entry.context,
             )
             for entry in bad
         ]
@@ -85,8 +89,9 @@ class Burial:
         storm = self._rejected.note(batch.count, fatal)
         if not fatal:
             return
+        actions = batch.bulk().body.split(b"\n")[0::2]
         letters = [
-            _rejection(segment, index, answer, position)
+            _rejection(segment, index, answer, position, actions[position])
             for position, (segment, index) in enumerate(batch.places())
             if answer.outcomes[position] in self._fatal
         ]
@@ -113,7 +118,7 @@ class Burial:
             self._meters.count(catalog.DEAD_LETTERS, count, reason=reason)
 
 
-def _rejection(segment: Segment, index: int, answer: Answer, position: int) -> DeadLetter:
+def _rejection(segment: Segment, index: int, answer: Answer, position: int, action: bytes) -> DeadLetter:
     raw, at = segment.line(index)
     error = answer.errors.get(position)
     diverted = answer.outcomes[position] is Outcome.DIVERTED
@@ -127,4 +132,7 @@ def _rejection(segment: Segment, index: int, answer: Answer, position: int) -> D
         identity=segment.source.identity,
         position=at,
         first_seen_ms=segment.source.first_seen_ms,
+        origin=segment.source.origin,
+        context=segment.decoded.context(segment.start + index),
+        document_id=orjson.loads(action)["create"].get("_id", ""),
     )

@@ -185,7 +185,8 @@ class Pipeline:
     def _source(self, record: Record) -> Source:
         sequence, subsequence = record.position
         identity = {**record.origin.fields, "sequence": str(sequence), "subsequence": subsequence}
-        return Source(name=record.origin.name, identity=identity, first_seen_ms=self._clock.wall_ms())
+        now = self._clock.wall_ms()
+        return Source(name=record.origin.name, identity=identity, first_seen_ms=now, origin=record.origin)
 
     def _gather(self, decoded: Decoded, source: Source, pending: Pending) -> None:
         if not decoded.count:
