@@ -6,6 +6,7 @@ They ship with the package because programs built on it need them too, and pass 
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -36,9 +37,14 @@ class MemorySink:
         self._target = target
         self._max_body_bytes = max_body_bytes
         self._names = itertools.count()
+        self._lock = threading.Lock()
 
     def write(self, bulk: Bulk) -> Answer:
         """Keep what is new, see `Sink.write`."""
+        with self._lock:
+            return self._write(bulk)
+
+    def _write(self, bulk: Bulk) -> Answer:
         if len(bulk.body) > self._max_body_bytes:
             raise BodyTooLarge(f"memory: the body is too large ({len(bulk.body)} bytes)")
         self.bodies.append(len(bulk.body))
