@@ -331,9 +331,10 @@ def test_settings_that_cannot_be(options: EngineOptions, key: str) -> None:
     assert "hidden" not in str(caught.value)
 
 
-def test_a_ca_file_is_taken(tmp_path: Path) -> None:
+def test_a_ca_file_without_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
-    EngineSink(EngineOptions(hosts=("https://127.0.0.1:1",), ca_certs=str(tmp_path / "ca.pem")))
+    with pytest.raises(ConfigError, match="no certificates in PEM form"):
+        EngineSink(EngineOptions(hosts=("https://127.0.0.1:1",), ca_certs=str(tmp_path / "ca.pem")))
 
 
 def test_identify(server: Server) -> None:

@@ -22,7 +22,7 @@ class Overloaded(SinkUnavailable):
 
 
 class Sink(Protocol):
-    """Takes bulks. Called by one thread, one bulk at a time."""
+    """Takes bulks. Called by several threads at once, each with a bulk of its own."""
 
     def write(self, bulk: Bulk) -> Answer:
         """Send one body once, and say what became of each action, by position.

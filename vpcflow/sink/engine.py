@@ -1,25 +1,27 @@
 """The search engine over HTTP: Elasticsearch 8 and 9, OpenSearch 2 and 3, with one client.
 
-The `elasticsearch` client itself refuses OpenSearch, after the server has done the work, and puts its own major version into
-the media types. So everything goes through the transport below it, with plain media types. Its own retries are off for each
-request (the transport does not inherit that from the client), and bytes pass its serializers untouched.
+The `elasticsearch` client itself refuses OpenSearch, after the server has done the work, puts its own major version into the
+media types, and asks again on its own. So everything goes through the HTTP nodes below it (`vpcflow.sink.nodes`), with plain
+media types, once, and bytes pass untouched.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, urlencode
 
 import orjson
-from elastic_transport import ApiError as TransportApiError
 from elastic_transport import TransportError
 
-from vpcflow.errors import SinkUnavailable
+from vpcflow.clock import Clock, SystemClock
+from vpcflow.errors import EX_NOPERM, SinkRefused, SinkUnavailable
+from vpcflow.sink.abstract import BodyTooLarge
 from vpcflow.sink.compression import compress
-from vpcflow.sink.connection import JSON, NDJSON, Credentials, EngineOptions, transport
+from vpcflow.sink.connection import JSON, NDJSON, Credentials, EngineOptions, hosts
 from vpcflow.sink.failures import translate
 from vpcflow.sink.response import FILTER_PATH, parse, read_bulk, request_error
 from vpcflow.sink.target import Change, check_data_stream, put_template
@@ -30,7 +32,7 @@ __all__ = ["Credentials", "EngineOptions", "EngineSink", "Reply"]
 Product = Literal["elasticsearch", "opensearch"]
 
 _OK = range(200, 300)
-_UNAUTHORIZED, _BAD_REQUEST = 401, 400
+_BAD_REQUEST, _UNAUTHORIZED, _PROXY_WANTS_MORE = 400, 401, 407
 _UNKNOWN_PARAMETER = re.compile(r"unrecognized parameter.*require_data_stream")
 
 
@@ -49,26 +51,38 @@ class Reply:
 
 
 class EngineSink:
-    """A `vpcflow.sink.abstract.Sink` over HTTP. Connections are made when first needed."""
+    """A `vpcflow.sink.abstract.Sink` over HTTP. Connections are made when first needed. Called by several threads at once."""
 
-    def __init__(self, options: EngineOptions, *, reload: Callable[[], Credentials] | None = None) -> None:
-        """Prepare; nothing is sent.
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        reload: Callable[[], Credentials] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare; nothing is sent to the engine.
 
         Args:
             options: where and how.
             reload: reads the credentials again; asked after a 401, so that a rotated secret does not stop us.
+            clock: for hosts that are left out for a while.
 
         Raises:
-            ConfigError: a host that is no URL, a CA file that is not there.
+            ConfigError: see `vpcflow.sink.connection.hosts`.
         """
         self._options = options
         self._reload = reload
-        self._credentials = Credentials(api_key=options.api_key, username=options.username, password=options.password)
+        self._credentials = options.credentials
+        self._reloads = 0
+        self._reloading = threading.Lock()
         self._product: Product | None = None if options.product == "auto" else options.product
         self._asked = False  # who is there
-        self._require_data_stream = True  # until the engine says that it does not know it
-        self._transport = transport(options)
-        self.where = _where(options)
+        self._asking = threading.Lock()
+        self._require_data_stream = True  # until the engine says that it does not know it; set once, by any thread
+        self._hosts = hosts(options, clock or SystemClock())
+        # "The service ignores parameters passed in URLs for HTTP POST requests that are signed": the page in sigv4.py.
+        self._bulk_method = "PUT" if options.service == "es" else "POST"
+        self.where = options.where
 
     @property
     def product(self) -> Product | None:
@@ -77,21 +91,16 @@ class EngineSink:
 
     def write(self, bulk: Bulk) -> Answer:
         """Send one body, see `Sink.write`."""
-        if self._product is None and self._options.data_stream and not self._asked:
-            self.identify()
-        level = self._options.compression_level
-        headers = {"content-type": NDJSON}
-        body = bulk.body
-        if level:
-            headers["content-encoding"] = "gzip"
-            body = compress(body, level)
-        reply = self._send("POST", self._bulk_path(), body, headers)
+        headers, body = self._wrapped(bulk)
+        if self._product is None and self._options.data_stream:
+            self._identify_once()
+        reply = self._send(self._bulk_method, self._bulk_path(), body, headers)
         if self._parameter_unknown(reply):
             self._require_data_stream = False
-            reply = self._send("POST", self._bulk_path(), body, headers)
-        return read_bulk(
-            reply.status, reply.body, bulk.count, where=self.where, retry_after=_retry_after(reply.headers)
-        )
+            reply = self._send(self._bulk_method, self._bulk_path(), body, headers)
+        wait = _retry_after(reply.headers)
+        answer = read_bulk(reply.status, reply.body, bulk.count, where=self.where, retry_after=wait)
+        return replace(answer, wire_bytes=len(body))
 
     def request(self, method: str, path: str, body: object = None) -> Reply:
         """Ask anything else of the engine, JSON in and out; any status is returned.
@@ -169,7 +178,22 @@ class EngineSink:
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._hosts.close()
+
+    def _identify_once(self) -> None:
+        with self._asking:
+            if not self._asked:
+                self.identify()
+
+    def _wrapped(self, bulk: Bulk) -> tuple[dict[str, str], bytes]:
+        """Return headers and body as they go over the wire. Raises BodyTooLarge before anything is sent."""
+        options, headers, body = self._options, {"content-type": NDJSON}, bulk.body
+        if options.compression_level:
+            headers["content-encoding"] = "gzip"
+            body = compress(body, options.compression_level)
+        if len(body) > options.max_wire_bytes:
+            raise BodyTooLarge(f"{self.where}: {len(body)} bytes, over bulk.max_wire_bytes ({options.max_wire_bytes})")
+        return headers, body
 
     def _bulk_path(self) -> str:
         options = self._options
@@ -179,7 +203,7 @@ class EngineSink:
         if options.data_stream and options.target and self._product == "elasticsearch" and self._require_data_stream:
             query["require_data_stream"] = "true"
         prefix = f"/{escape(options.target)}" if options.target else ""
-        return f"{prefix}/_bulk?{urlencode(query, safe=',*')}"
+        return f"{prefix}/_bulk?{urlencode(query, safe=',*', quote_via=quote)}"
 
     def _parameter_unknown(self, reply: Reply) -> bool:
         """Return whether the engine is older than `require_data_stream` (Elasticsearch before 8.13)."""
@@ -188,45 +212,46 @@ class EngineSink:
         return bool(_UNKNOWN_PARAMETER.search(str(reply.body.get("error"))))
 
     def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
-        reply = self._perform(method, path, body, headers)
+        used, reloads = self._credentials, self._reloads
+        reply = self._perform(method, path, body, headers, used)
         if reply.status == _UNAUTHORIZED and self._reload is not None:
-            fresh = self._reload()
-            if fresh != self._credentials:
-                self._credentials = fresh
-                reply = self._perform(method, path, body, headers)
+            fresh = self._fresh(self._reload, reloads)
+            if fresh != used:
+                reply = self._perform(method, path, body, headers, fresh)
         return reply
 
-    def _perform(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def _fresh(self, reload: Callable[[], Credentials], reloads: int) -> Credentials:
+        """Return the credentials as they are by now; many requests that were refused at once cost one reading."""
+        with self._reloading:
+            if self._reloads == reloads:
+                self._credentials = reload()
+                self._reloads += 1
+            return self._credentials
+
+    def _perform(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], credentials: Credentials
+    ) -> Reply:
+        sent = {"accept": JSON, **credentials.headers(), **headers}
         try:
-            meta, data = self._transport.perform_request(
-                method,
-                path,
-                body=body,
-                headers={"accept": JSON, **self._credentials.headers(), **headers},
-                max_retries=0,
-                retry_on_timeout=False,
-                retry_on_status=(),
-                request_timeout=self._options.request_timeout_seconds,
-            )
-        except (TransportError, TransportApiError) as error:
+            meta, data = self._hosts.perform(method, path, body, sent, self._options.request_timeout_seconds)
+        except TransportError as error:
             raise translate(error, self.where) from error
+        if meta.status == _PROXY_WANTS_MORE:
+            raise SinkRefused(
+                f"{self.where}: the proxy wants credentials (407); check elasticsearch.proxy, its user and password",
+                exit_code=EX_NOPERM,
+            )
+        reply = Reply(status=meta.status, body=parse(data or b""), headers=meta.headers)
         if self._product is None:
-            self._product = _told(meta.status, meta.headers)
-        return Reply(status=meta.status, body=parse(data or b""), headers=meta.headers)
+            self._product = _told(reply)
+        return reply
 
 
-def _told(status: int, headers: Mapping[str, str]) -> Product | None:
-    """Return the product: Elasticsearch names itself in each answer, OpenSearch in none; a proxy's error tells nothing."""
-    if headers.get("x-elastic-product") == "Elasticsearch":
+def _told(reply: Reply) -> Product | None:
+    """Return the product: Elasticsearch names itself in each answer, OpenSearch in none; what a proxy says tells nothing."""
+    if reply.headers.get("x-elastic-product") == "Elasticsearch":
         return "elasticsearch"
-    return "opensearch" if status in _OK else None
-
-
-def _where(options: EngineOptions) -> str:
-    """Name the engine and the target for people, without a password that a URL may hold."""
-    host = options.hosts[0].rpartition("@")[2]
-    others = f" and {len(options.hosts) - 1} more" if len(options.hosts) > 1 else ""
-    return f"{host}{others} ({options.target})" if options.target else f"{host}{others}"
+    return "opensearch" if reply.ok and isinstance(reply.body, dict) else None
 
 
 def escape(target: str) -> str:

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 
-from elastic_transport import ApiError, TlsError, TransportError
-from elasticsearch import UnsupportedProductError
+from elastic_transport import TlsError, TransportError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from vpcflow.errors import SinkError, SinkRefused, SinkUnavailable
-from vpcflow.sink.response import request_error
+from vpcflow.errors import EX_NOPERM, SinkError, SinkRefused, SinkUnavailable
+from vpcflow.sink.tls import FingerprintError
 
-__all__ = ["translate"]
+__all__ = ["nothing_was_sent", "translate"]
 
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+_REFUSES_US = re.compile("ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
+_TUNNEL = re.compile(r"Tunnel connection failed: (4\d\d)[^\n]{0,100}")
 
 
-def translate(error: TransportError | ApiError, where: str) -> SinkError:
+def nothing_was_sent(error: TransportError) -> bool:
+    """Return whether the host, or the proxy before it, was never reached: another one may be asked at once."""
+    return any(isinstance(cause, (NewConnectionError, ConnectTimeoutError, ProxyError)) for cause in _chain(error))
+
+
+def translate(error: TransportError, where: str) -> SinkError:
     """Return ours for any exception that the client can raise.
 
     Lost, late, cut-off and unreadable answers decide nothing (SinkUnavailable): sending again is safe. A certificate that is
-    not trusted, or a server without TLS at an https URL, will be the same the next time (SinkRefused).
+    not trusted, a server without TLS at an https URL, or a proxy that refuses us will be the same the next time (SinkRefused).
     """
-    if isinstance(error, UnsupportedProductError):
-        return SinkRefused(f"{where}: the client refuses this product; check elasticsearch.hosts")
-    if isinstance(error, ApiError):
-        return request_error(error.meta.status, error.body, where=where)
+    causes = list(_chain(error))
+    for cause in causes:
+        tunnel = _TUNNEL.search(str(cause)) if isinstance(cause, OSError) else None
+        if tunnel is not None:
+            return SinkRefused(
+                f"{where}: the proxy refuses: {tunnel[0].rpartition(': ')[2]}; check elasticsearch.proxy, its user and "
+                "password",
+                exit_code=EX_NOPERM,
+            )
     if isinstance(error, TlsError):
-        for cause in _chain(error):
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                reason = getattr(cause, "verify_message", "") or "of an unknown CA"
-                return SinkRefused(f"{where}: its certificate is not trusted: {reason}; set elasticsearch.ca_certs")
-            if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NOT_TLS:
-                return SinkRefused(
-                    f"{where}: does not speak TLS; write http:// in elasticsearch.hosts, or correct the port"
-                )
+        for cause in causes:
+            refused = _tls(cause, where)
+            if refused is not None:
+                return refused
     return SinkUnavailable(f"{where}: no usable answer: {_words(error)}")
+
+
+def _tls(cause: BaseException, where: str) -> SinkRefused | None:
+    """Return what the next handshake will say, too."""
+    if isinstance(cause, FingerprintError):
+        said = str(cause.args[-1])
+        return SinkRefused(
+            f"{where}: {said}, not the one of elasticsearch.certificate_fingerprint, nor has any other that it shows; "
+            "nothing was sent; make sure who answers there, then correct the fingerprint"
+        )
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        reason = getattr(cause, "verify_message", "") or "of an unknown CA"
+        return SinkRefused(
+            f"{where}: its certificate is not trusted: {reason}; set elasticsearch.ca_certs or certificate_fingerprint"
+        )
+    reason = getattr(cause, "reason", "") if isinstance(cause, ssl.SSLError) else ""
+    if reason in _NOT_TLS:
+        return SinkRefused(f"{where}: does not speak TLS; write http:// in elasticsearch.hosts, or correct the port")
+    if isinstance(reason, str) and _REFUSES_US.search(reason):
+        return SinkRefused(
+            f"{where}: refuses our side of TLS ({reason}); set elasticsearch.client_cert and client_key to a certificate "
+            "that it trusts",
+            exit_code=EX_NOPERM,
+        )
+    return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -48,7 +82,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        parts = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
+        parts = (
+            current.__cause__,
+            current.__context__,
+            getattr(current, "reason", None),
+            getattr(current, "original_error", None),
+            *current.args,
+        )
         inner = getattr(current, "errors", ())
         waiting.extend(part for part in (*parts, *inner) if isinstance(part, BaseException))
 

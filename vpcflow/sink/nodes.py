@@ -1,0 +1,127 @@
+"""One host of the engine: its connections, direct or through a proxy, and the signature of its requests.
+
+`elastic_transport`'s node knows neither proxies nor signatures, and adds the CAs of `certifi` to whatever it is told to trust;
+so it gets pools of ours. How it sends and what it raises stays as it is.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import urllib3
+from elastic_transport import BaseNode, HttpHeaders, NodeConfig, Urllib3HttpNode
+from elastic_transport.client_utils import DEFAULT, DefaultType
+from urllib3.util import Url, make_headers, parse_url
+
+from vpcflow.errors import ConfigError
+from vpcflow.sink.sigv4 import Signer, canonical
+from vpcflow.sink.tls import ClientCertificate, Pin, pinned_pool, trusting
+
+__all__ = ["Node", "Way"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How every host is reached.
+
+    connections: kept open to each host, at most; a thread that needs one more waits.
+    ca_certs, fingerprint, client: see `vpcflow.sink.tls`; a fingerprint is trusted instead of any CA.
+    proxy: URL of an HTTP proxy; https hosts are reached through a tunnel (CONNECT).
+    signer: signs each request.
+    """
+
+    connections: int
+    ca_certs: str = ""
+    fingerprint: str = ""
+    client: ClientCertificate = field(default_factory=ClientCertificate)
+    proxy: str = field(default="", repr=False)
+    signer: Signer | None = None
+
+
+class Node(Urllib3HttpNode):
+    """A host. Called by several threads."""
+
+    pool: Any  # of urllib3, or what stands for one
+
+    def __init__(self, config: NodeConfig, way: Way) -> None:
+        """Make its pool; nothing is sent.
+
+        Raises:
+            ConfigError: files of certificates that cannot be used, a proxy that is no URL.
+        """
+        BaseNode.__init__(self, config)  # not the parent's: that makes a pool of its own
+        self._signer = way.signer
+        default = _DEFAULT_PORTS.get(config.scheme) == config.port
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        self._origin = f"{config.scheme}://{host}" + ("" if default else f":{config.port}")
+        pool_class: type[urllib3.HTTPConnectionPool] = urllib3.HTTPConnectionPool
+        options: dict[str, Any] = {"maxsize": way.connections, "block": True}
+        if config.scheme == "https" and way.fingerprint:
+            pin = Pin(way.fingerprint, way.client)
+            pool_class, options["ssl_context"] = pinned_pool(pin), pin.meeting
+        elif config.scheme == "https":
+            pool_class, options["ssl_context"] = urllib3.HTTPSConnectionPool, trusting(way.ca_certs, way.client)
+        if way.proxy:
+            self.pool = _Proxied(_proxy_manager(way, options, config.scheme, pool_class), self._origin)
+        else:
+            self.pool = pool_class(config.host, port=config.port, **options)
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> Any:  # noqa: ANN401 - a pair that the package does not export
+        """Send one request, signed where that is asked for; see `elastic_transport.BaseNode.perform_request`."""
+        if self._signer is not None:
+            target, headers = canonical(target), HttpHeaders(headers or {})
+            url = f"{self._origin}{self.path_prefix}{target}"
+            headers.update(self._signer.headers(method, url, body, headers.get("content-type") or ""))
+        return super().perform_request(method, target, body, headers, request_timeout)
+
+
+class _Proxied:
+    """The part of a pool that a node uses, over a proxy."""
+
+    def __init__(self, manager: urllib3.ProxyManager, origin: str) -> None:
+        self._manager, self._origin = manager, origin
+
+    def urlopen(self, method: str, target: str, **options: Any) -> urllib3.BaseHTTPResponse:  # noqa: ANN401 - passed on
+        return self._manager.urlopen(method, self._origin + target, redirect=False, **options)
+
+    def close(self) -> None:
+        self._manager.clear()
+
+
+def _proxy_url(text: str) -> Url:
+    try:
+        url = parse_url(text)
+    except urllib3.exceptions.LocationParseError:  # its message quotes the URL, which may hold a password
+        url = Url()
+    if url.scheme not in _DEFAULT_PORTS or not url.host or url.path not in (None, "/"):
+        raise ConfigError("elasticsearch.proxy: not a URL like http://proxy:3128; correct it") from None
+    return url
+
+
+def _proxy_manager(
+    way: Way, options: dict[str, Any], scheme: str, pool_class: type[urllib3.HTTPConnectionPool]
+) -> urllib3.ProxyManager:
+    url = _proxy_url(way.proxy)
+    trust = ssl.create_default_context()
+    if way.ca_certs:
+        trust.load_verify_locations(way.ca_certs)  # a company's own CA signs its proxies, too
+    headers = make_headers(proxy_basic_auth=unquote(url.auth)) if url.auth else None
+    address = url._replace(auth=None).url
+    manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=trust, **options)
+    if scheme == "https":
+        manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pool_class}
+    elif headers:
+        manager.headers = headers  # a proxy that is asked without a tunnel reads it in the request itself
+    return manager
