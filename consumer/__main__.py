@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -10,18 +11,26 @@ import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from consumer import child, daemon
+from consumer.board import Board
 from consumer.process import Process
+from consumer.retention import RetentionReader, ask_kinesis
 from consumer.run_folder import RunFolder
 from consumer.supervisor import Supervisor, Timing
 from vpcflow import java, logs
 from vpcflow.clock import SystemClock
 from vpcflow.errors import EX_SOFTWARE, EX_USAGE, ConfigError, VpcFlowError
 
+if TYPE_CHECKING:
+    from consumer.endpoint import Endpoint
+
 __all__ = ["main"]
 
 log = logs.get_logger(__name__)
+
+_ABSENCE_SECONDS = 60.0  # without a daemon, beyond what starting it again may take
 
 _EPILOG = """\
 examples:
@@ -83,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _supervise(path: Path | None, environ: Mapping[str, str]) -> int:
+    from consumer.endpoint import address_of
     from vpcflow.settings.load import load, reserved_path
 
     path = path or reserved_path(environ)
@@ -97,6 +107,9 @@ def _supervise(path: Path | None, environ: Mapping[str, str]) -> int:
     command = daemon.command(
         folder, settings, java.find_java(settings.consumer.java, environ), java.find_jars(settings.consumer.jars)
     )
+    address = address_of(settings.metrics.listen)
+    clock = SystemClock()
+    board = Board(folder, clock, absence=2 * settings.consumer.restart_max_seconds + _ABSENCE_SECONDS)
     supervisor = Supervisor(
         command=command,
         folder=folder,
@@ -104,13 +117,34 @@ def _supervise(path: Path | None, environ: Mapping[str, str]) -> int:
             grace=settings.consumer.shutdown_grace_milliseconds / 1000,
             restart_max=settings.consumer.restart_max_seconds,
         ),
-        clock=SystemClock(),
+        clock=clock,
         stderr=sys.stderr.buffer,
+        board=board,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.ask_stop())
     child_command = _child_command(folder, me, path, environ)
-    return supervisor.run(lambda: daemon.write_files(folder, settings, worker, child_command))
+    kinesis = settings.kinesis.kinesis_endpoint
+    retention = RetentionReader(folder, lambda: ask_kinesis(worker.stream, worker.region, kinesis))
+    with contextlib.ExitStack() as closing:
+
+        def prepare() -> None:
+            daemon.write_files(folder, settings, worker, child_command)
+            if address is not None:
+                closing.callback(_listen(address, board, folder).close)
+            retention.start()
+            closing.callback(retention.stop)
+
+        return supervisor.run(prepare)
+
+
+def _listen(address: tuple[str, int], board: Board, folder: RunFolder) -> Endpoint:
+    from consumer.endpoint import Endpoint
+
+    server = Endpoint(address, board)
+    folder.note_endpoint(server.port)
+    log.info("endpoint listens", extra={"fields": {"host": address[0], "port": server.port}})
+    return server
 
 
 def _child_command(folder: RunFolder, me: Process, settings: Path | None, environ: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from amazon_kclpy.checkpoint_error import CheckpointError as KclCheckpointError
 
+from consumer.monitor import UNMONITORED, Monitored
 from vpcflow.clock import Clock
 from vpcflow.errors import CheckpointError, CheckpointThrottled, LeaseLost, Stopped
 from vpcflow.logs import get_logger
@@ -38,13 +39,23 @@ class Checkpoints:
     """The checkpoints of one shard. Only settled positions are ever written, and each of them once."""
 
     def __init__(
-        self, *, every_seconds: float, clock: Clock, every_records: int = 10_000, every_bytes: int = 64_000_000
+        self,
+        *,
+        every_seconds: float,
+        clock: Clock,
+        every_records: int = 10_000,
+        every_bytes: int = 64_000_000,
+        monitor: Monitored = UNMONITORED,
     ) -> None:
-        """Count time, records and their bytes from now on; whichever is reached first makes a checkpoint due."""
+        """Count time, records and their bytes from now on; whichever is reached first makes a checkpoint due.
+
+        monitor: told what became of each checkpoint.
+        """
         self.lost = False  # the lease, or the daemon itself: nothing may be asked any more
         self.last: Position | None = None
         self._every = every_seconds
         self._clock = clock
+        self._monitor = monitor
         self._since = clock.monotonic()
         self._every_records = every_records
         self._every_bytes = every_bytes
@@ -95,7 +106,15 @@ class Checkpoints:
 
     def _write(self, call: Callable[[], None]) -> None:
         # No `should_stop`: a stop is when a checkpoint is wanted most, and this ends soon by itself.
-        _PATIENCE.run(lambda: self._once(call), again_on=CheckpointThrottled, clock=self._clock, on_wait=_tell)
+        try:
+            _PATIENCE.run(lambda: self._once(call), again_on=CheckpointThrottled, clock=self._clock, on_wait=_tell)
+        except CheckpointThrottled:
+            self._monitor.checkpoint("throttled")
+            raise
+        except LeaseLost:
+            self._monitor.checkpoint("lost")
+            raise
+        self._monitor.checkpoint("kept")
 
     def _once(self, call: Callable[[], None]) -> None:
         try:

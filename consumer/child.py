@@ -10,12 +10,14 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from consumer.expiry import ExpiryBounds
 from consumer.log_channel import log_stream
+from consumer.monitor import Monitor
 from consumer.process import Process
 from consumer.run_folder import ChildNote, RunFolder
 from consumer.watchdog import Watchdog
@@ -33,24 +35,28 @@ __all__ = ["WaitLog", "claim_stdout", "main"]
 log = logs.get_logger(__name__)
 
 _WAIT_LOG_SECONDS = 30.0
-_GRACE_SHARE = 0.6  # of the daemon's grace: the rest is for the last checkpoint
+_GRACE_SHARE = 0.4  # of the daemon's grace: the last checkpoint may take five seconds of it
 
 
 class WaitLog:
     """Says that the cluster is waited for, and why: at once, then every half minute."""
 
-    def __init__(self, shard: str, clock: Clock) -> None:
-        """Name the shard that waits."""
+    def __init__(self, shard: str, clock: Clock, waits: Callable[[str], float | None] = lambda _reason: None) -> None:
+        """Name the shard that waits. waits: told of each wait; it returns the seconds until unread records expire."""
         self._shard = shard
         self._clock = clock
+        self._waits = waits
         self._last: float | None = None
 
     def __call__(self, reason: str, seconds: float) -> None:
         """Take note of one wait."""
+        left = self._waits(reason)
         now = self._clock.monotonic()
         if self._last is None or now - self._last >= _WAIT_LOG_SECONDS:
             self._last = now
-            fields = {"shard": self._shard, "reason": reason, "wait_seconds": round(seconds, 3)}
+            fields: dict[str, object] = {"shard": self._shard, "reason": reason, "wait_seconds": round(seconds, 3)}
+            if left is not None:
+                fields["seconds_until_expiry"] = round(left)
             log.warning("waiting for the search engine; nothing is checkpointed", extra={"fields": fields})
 
 
@@ -73,7 +79,18 @@ class _Child:
         else:
             self._folder.note_child(replace(self._note, exit_code=code, message=message))
 
-    def processor(self, settings: Settings, stream: str) -> ShardProcessor:
+    def monitor(self, settings: Settings) -> Monitor:
+        """Build the watch over the shard."""
+        metrics = settings.metrics
+        return Monitor(
+            process=self._note.process,
+            folder=self._folder,
+            clock=self._clock,
+            bounds=ExpiryBounds(warning=metrics.expiry_warning_seconds, critical=metrics.expiry_critical_seconds),
+            log_seconds=metrics.log_seconds,
+        )
+
+    def processor(self, settings: Settings, stream: str, monitor: Monitor) -> ShardProcessor:
         """Build the processor of the shard."""
         from consumer.checkpoint import Checkpoints
         from consumer.processor import ShardProcessor
@@ -85,8 +102,9 @@ class _Child:
             return wiring.pipeline(
                 settings,
                 should_stop=self._folder.stop_asked,
-                on_wait=WaitLog(shard, self._clock),
+                on_wait=WaitLog(shard, self._clock, monitor.waits),
                 clock=self._clock,
+                meters=monitor.meters,
             )
 
         consumer = settings.consumer
@@ -95,9 +113,12 @@ class _Child:
             every_records=consumer.checkpoint_records,
             every_bytes=consumer.checkpoint_bytes,
             clock=self._clock,
+            monitor=monitor,
         )
         patience = consumer.shutdown_grace_milliseconds / 1000 * _GRACE_SHARE
-        return ShardProcessor(stream=stream, pipeline=pipeline, checkpoints=checkpoints, patience_seconds=patience)
+        return ShardProcessor(
+            stream=stream, pipeline=pipeline, checkpoints=checkpoints, patience_seconds=patience, monitor=monitor
+        )
 
 
 def claim_stdout() -> TextIO:
@@ -139,6 +160,11 @@ def _serve(child: _Child, path: Path | None, environ: Mapping[str, str], writer:
 
     settings = load(path, environ).settings
     logs.configure(settings.logs.level, writer)
-    processor = child.processor(settings, settings.kinesis.stream)
-    questions = open(0, encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115 - ends with the process
-    ShardProcess(processor, questions, answers, sys.stderr).run()
+    monitor = child.monitor(settings)
+    monitor.start()
+    try:
+        processor = child.processor(settings, settings.kinesis.stream, monitor)
+        questions = open(0, encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115 - ends with the process
+        ShardProcess(processor, questions, answers, sys.stderr).run()
+    finally:
+        monitor.close()

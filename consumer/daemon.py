@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from consumer.process import die_with_parent
+from consumer import tether
 from consumer.run_folder import RunFolder
 from vpcflow.errors import ConfigError
 from vpcflow.settings.model import Settings
@@ -141,13 +141,13 @@ def command(folder: RunFolder, settings: Settings, java: str, jars: Path) -> lis
 def start(arguments: Sequence[str], folder: RunFolder) -> subprocess.Popen[bytes]:
     """Start the daemon in a session of its own, with nothing on stdin and our stderr for all that it says.
 
-    A session of its own: signals for the supervisor's process group (Ctrl-C) do not reach daemon and children.
+    A session of its own: signals for the supervisor's process group (Ctrl-C) do not reach daemon and children. It dies with
+    the thread that calls this: to be called by the main thread.
     """
     return subprocess.Popen(
-        list(arguments),
+        [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *arguments],
         cwd=folder.path,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
         start_new_session=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
     )

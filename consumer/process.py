@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import Signals
 
-__all__ = ["Process", "die_with_parent", "start_of"]
+__all__ = ["Process", "start_of"]
 
-_PR_SET_PDEATHSIG = 1
 _STATE = 0  # counted from behind the command, which may hold spaces and parentheses
 _START = 19
 
@@ -75,11 +73,3 @@ class Process:
                 os.waitpid(self.pid, os.WNOHANG)
             except ChildProcessError:
                 return
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends. To be called between fork and exec."""
-    _libc.prctl(_PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)

@@ -14,6 +14,7 @@ from amazon_kclpy import messages
 from amazon_kclpy.v3 import processor as v3
 
 from consumer.checkpoint import Checkpointer, Checkpoints
+from consumer.monitor import UNMONITORED, Monitored
 from vpcflow.codec.origins import kinesis_origin
 from vpcflow.errors import EX_SOFTWARE, LeaseLost, Stopped, VpcFlowError
 from vpcflow.logs import get_logger
@@ -34,6 +35,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
         pipeline: Callable[[str], Pipeline],
         checkpoints: Checkpoints,
         patience_seconds: float | None = None,
+        monitor: Monitored = UNMONITORED,
     ) -> None:
         """Keep the parts.
 
@@ -42,11 +44,13 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
             pipeline: builds the pipeline of a shard, once its name is known.
             checkpoints: of this shard.
             patience_seconds: what is not settled so long after a shutdown was requested is left to the next holder.
+            monitor: told how the shard fares.
         """
         self._stream = stream
         self._build = pipeline
         self._checkpoints = checkpoints
         self._patience = patience_seconds
+        self._monitor = monitor
         self._shard = ""
         self._submitted: tuple[int, int] | None = None
 
@@ -54,7 +58,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
         """Learn the shard's name and build its pipeline."""
         with self._leaving():
             self._shard = initialize_input.shard_id
+            self._monitor.begins(self._shard)
             self._pipeline = self._build(self._shard)
+            self._monitor.serves()
             log.info("shard begun", extra={"fields": {"shard": self._shard, "at": initialize_input.sequence_number}})
 
     def process_records(self, process_records_input: messages.ProcessRecordsInput) -> None:
@@ -63,15 +69,20 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
         with self._leaving(checkpointer):
             if self._checkpoints.lost:
                 return
-            for record in process_records_input.records:
+            records = process_records_input.records
+            self._monitor.reads(process_records_input.millis_behind_latest, records=bool(records))
+            for record in records:
                 self._submit(record)
                 self._checkpoints.keep_if_due(self._pipeline.settled, checkpointer)
             self._pipeline.flush_if_due()
             self._checkpoints.keep_if_due(self._pipeline.settled, checkpointer)
+            if self._checkpoints.last == self._submitted:
+                self._monitor.all_kept()
 
     def lease_lost(self, lease_lost_input: messages.LeaseLostInput) -> None:  # noqa: ARG002 - kclpy's signature
         """Drop what is not settled: the new holder of the lease reads it again."""
         self._checkpoints.lost = True
+        self._monitor.leaves()
         self._pipeline.close()
         log.info("lease lost", extra={"fields": {"shard": self._shard}})
 
@@ -84,6 +95,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
                     f"shard {self._shard} ended with records that are not settled; it will be read again"
                 )
             self._checkpoints.keep_end(shard_ended_input.checkpointer)
+            self._monitor.leaves()
             log.info("shard ended", extra={"fields": {"shard": self._shard}})
 
     def shutdown_requested(self, shutdown_requested_input: messages.ShutdownRequestedInput) -> None:
@@ -91,6 +103,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
         with self._leaving(shutdown_requested_input.checkpointer):
             self._pipeline.flush(seconds=self._patience)
             self._checkpoints.keep(self._pipeline.settled, shutdown_requested_input.checkpointer)
+            self._monitor.leaves()
             left = self._pipeline.waiting
             log.info("shard given up", extra={"fields": {"shard": self._shard, "unsettled_documents": left}})
 
@@ -119,6 +132,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
                 self._keep_settled(checkpointer)
                 raise
         except LeaseLost as error:  # the KCL says so too, after this; until then nothing more is sent or checkpointed
+            self._monitor.leaves()
             log.info("lease lost", extra={"fields": {"shard": self._shard, "reason": str(error)}})
         except VpcFlowError as error:
             fields = {"shard": self._shard, "reason": str(error), "exit_code": error.exit_code}

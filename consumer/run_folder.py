@@ -4,6 +4,9 @@ One folder per worker: `<run_folder>/<application>-<worker_id>/`
   lock               held (flock) by the live supervisor
   daemon.json        process number and start time of the Java daemon
   child-<pid>.json   one per live child; it stays behind when a child dies, and holds the exit code of one that failed
+  report-<pid>.json  what each child tells of itself each second: its state and its metrics
+  retention.json     how long the stream keeps its records, once that is known
+  endpoint.json      the port that the supervisor listens at
   stop               there while the supervisor stops: children that wait for the cluster give up
   logs               a FIFO: the children's log lines, copied by the supervisor to its stderr
   daemon.properties, logback.xml, child   written at each start
@@ -19,6 +22,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from consumer.process import Process
@@ -59,6 +63,8 @@ class RunFolder:
         self._lock = path / "lock"
         self._daemon = path / "daemon.json"
         self._stop = path / "stop"
+        self._retention = path / "retention.json"
+        self._endpoint = path / "endpoint.json"
 
     @classmethod
     def of_worker(cls, base: Path, application: str, worker_id: str) -> RunFolder:
@@ -125,6 +131,43 @@ class RunFolder:
         notes = (_read(path) for path in sorted(self.path.glob("child-*.json")))
         return [ChildNote(**note) for note in notes if note is not None]  # type: ignore[arg-type]
 
+    def note_report(self, pid: int, report: dict[str, Any]) -> None:
+        """Keep what a child tells of itself, in the place of what it told before."""
+        _replace(self._report(pid), report)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Return what each child told last, those that are gone included."""
+        notes = (_read(path) for path in sorted(self.path.glob("report-*.json")))
+        return [note for note in notes if note is not None]
+
+    def drop_report(self, pid: int) -> None:
+        """Remove what a child told, also what it had not finished."""
+        self._report(pid).unlink(missing_ok=True)
+        self._report(pid).with_suffix(".new").unlink(missing_ok=True)
+
+    def note_retention(self, seconds: float) -> None:
+        """Keep how long the stream keeps its records."""
+        _replace(self._retention, {"seconds": seconds})
+
+    def retention(self) -> float | None:
+        """Return how long the stream keeps its records, in seconds; None while that is not known."""
+        note = _read(self._retention)
+        return None if note is None else float(str(note["seconds"]))
+
+    def note_endpoint(self, port: int) -> None:
+        """Keep the port that the supervisor listens at."""
+        _replace(self._endpoint, {"port": port})
+
+    def endpoint(self) -> int | None:
+        """Return the port that the supervisor listens at; None where it does not."""
+        note = _read(self._endpoint)
+        return None if note is None else int(str(note["port"]))
+
+    def forget_numbers(self) -> None:
+        """Remove what was measured or asked under an earlier supervisor, whatever its version wrote."""
+        for path in (*self.path.glob("report-*"), self._retention, self._endpoint):
+            path.unlink(missing_ok=True)
+
     def ask_stop(self) -> None:
         """Tell the children to stop waiting for the cluster."""
         self._stop.touch()
@@ -139,6 +182,9 @@ class RunFolder:
         self._daemon.unlink(missing_ok=True)
         for path in self.path.glob("child-*.json"):
             path.unlink(missing_ok=True)
+
+    def _report(self, pid: int) -> Path:
+        return self.path / f"report-{pid}.json"
 
     def _child(self, pid: int) -> Path:
         return self.path / f"child-{pid}.json"

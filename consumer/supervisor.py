@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from consumer import daemon
 from consumer.backoff import Backoff
+from consumer.board import Board
 from consumer.log_channel import LogReader
 from consumer.process import Process
 from consumer.run_folder import ChildNote, RunFolder
@@ -46,14 +47,22 @@ class Supervisor:
     """Runs `command` again and again until asked to stop."""
 
     def __init__(
-        self, *, command: Sequence[str], folder: RunFolder, timing: Timing, clock: Clock, stderr: BinaryIO
+        self,
+        *,
+        command: Sequence[str],
+        folder: RunFolder,
+        timing: Timing,
+        clock: Clock,
+        stderr: BinaryIO,
+        board: Board | None = None,
     ) -> None:
-        """Nothing is started yet."""
+        """Nothing is started yet. board: told what happens, for those who ask."""
         self._command = command
         self._folder = folder
         self._timing = timing
         self._clock = clock
         self._stderr = stderr
+        self._board = board or Board(folder, clock)
         self._backoff = Backoff(timing.restart_first, timing.restart_max)
         self._stopping = False
 
@@ -77,6 +86,7 @@ class Supervisor:
                     return self._supervise()
                 finally:
                     self._logs.close()
+                    self._board.forget()
         except Stopped:
             return EX_OK
 
@@ -105,6 +115,7 @@ class Supervisor:
         running = daemon.start(self._command, self._folder)
         if (process := Process.of(running.pid)) is not None:
             self._folder.note_daemon(process)
+        self._board.daemon_starts()
         log.info("daemon started", extra={"fields": {"pid": running.pid}})
         try:
             while running.poll() is None and not self._asked():
@@ -112,14 +123,16 @@ class Supervisor:
                     fields = {"pid": dead.pid, "shard": dead.shard, "exit_code": dead.exit_code, "reason": dead.message}
                     log.warning("child is gone; the daemon is ended", extra={"fields": fields})
                     break
-                self._logs.copy(self._timing.tick)
+                self._copy_logs(self._timing.tick)
             if self._asked():
                 log.info("consumer stops")
+                self._board.stops()
                 self._folder.ask_stop()
         finally:
             self._end(running)
             failed = [note for note in self._folder.children() if note.exit_code is not None]
             self._end_children()
+            self._board.daemon_ended()
             self._folder.clear()
         log.log(20 if self._asked() else 30, "daemon ended", extra={"fields": {"exit_code": running.returncode}})
         return failed
@@ -162,6 +175,12 @@ class Supervisor:
                 self._wait(_ORPHAN_SECONDS, lambda: not earlier.alive())
         self._end_children()
         self._folder.clear()
+        self._board.forget()
+
+    def _copy_logs(self, seconds: float) -> None:
+        """Do a round of whatever loop it is: copy log lines, wait for them at most so long."""
+        self._board.turns()
+        self._logs.copy(seconds)
 
     def _wait(self, seconds: float, done: Callable[[], bool]) -> bool:
         """Copy log lines until something is done, or so long; tell whether it was done."""
@@ -170,5 +189,5 @@ class Supervisor:
             left = end - self._clock.monotonic()
             if left <= 0:
                 return False
-            self._logs.copy(min(left, self._timing.tick))
+            self._copy_logs(min(left, self._timing.tick))
         return True

@@ -17,7 +17,9 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -148,6 +150,8 @@ region = "us-east-1"
 kinesis_endpoint = "{self.streams.kinesis_url}"
 dynamodb_endpoint = "{self.streams.dynamodb_url}"
 idle_milliseconds = 250
+[metrics]
+listen = "127.0.0.1:0"
 [consumer]
 worker_id = "w0"
 run_folder = "run folder"
@@ -221,6 +225,22 @@ restart_max_seconds = 2.0
         process = self.run.daemon()
         assert process is not None
         return process
+
+    def ask(self, path: str) -> tuple[int, str]:
+        """Return status and body of the consumer's endpoint; 0 while nobody answers."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.run.endpoint()}{path}", timeout=10) as reply:
+                return int(reply.status), reply.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def metric(self, series: str) -> float | None:
+        """Return the value of one series of `/metrics`, as it is written there; None where it is not."""
+        lines = self.ask("/metrics")[1].splitlines()
+        return next((float(line.removeprefix(series)) for line in lines if line.startswith(series + " ")), None)
 
     def checkpoints(self) -> dict[str, tuple[str, int]]:
         """Return what the lease table holds, by shard."""

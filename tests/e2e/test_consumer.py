@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -49,15 +50,30 @@ def test_dead_cluster_is_waited_for(scene: Scene) -> None:
     scene.arrived()
     scene.checkpointed()
     before = scene.checkpoints()
+    until(lambda: scene.ask("/readyz")[0] == 200, 30, "readiness")
     scene.gate.shut()
     scene.put(10)
     scene.waits()
     assert scene.checkpoints() == before
+    until(lambda: scene.ask("/readyz")[0] == 503, 30, "the end of readiness")
+    (problem,) = json.loads(scene.ask("/readyz")[1])["problems"]
+    assert problem["shard"] == "shardId-000000000000"
+    assert "127.0.0.1" in problem["reason"]
+    assert 0 < problem["seconds_until_expiry"] <= 24 * 3600
+    assert scene.ask("/healthz")[0] == 200
+    left = 'vpcflow_seconds_until_expiry{shard="shardId-000000000000"}'
+    first = scene.metric(left)
+    until(lambda: (scene.metric(left) or 0) < (first or 0), 30, "the countdown")
     child = scene.child()
     scene.gate.open()
     scene.arrived()
     scene.checkpointed()
     assert scene.child() == child  # nobody had to die for it
+    until(lambda: scene.ask("/readyz")[0] == 200, 30, "readiness")
+    until(lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 10, "the count")
+    assert scene.metric("vpcflow_shards") == scene.metric("vpcflow_ready") == 1
+    assert (scene.metric('vpcflow_checkpoints_total{result="kept"}') or 0) >= 2
+    assert (scene.metric("vpcflow_wait_seconds_total") or 0) > 0
 
 
 @pytest.mark.slow

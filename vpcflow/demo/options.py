@@ -58,6 +58,7 @@ def settings_of(options: DemoOptions, stack: Stack, work: Path) -> str:
                 "shard_sync_milliseconds": 1000,
                 "parent_poll_milliseconds": 1000,
             },
+            "metrics": {"listen": "127.0.0.1:0"},
         }
     )
 

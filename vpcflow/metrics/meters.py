@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import bisect
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from vpcflow.metrics.catalog import Counter, Gauge, Histogram, Metric
+from vpcflow.metrics.catalog import Counter, Gauge, Histogram
+from vpcflow.metrics.snapshot import Distribution, Key, Snapshot, key_of
 
-__all__ = ["UNMETERED", "Distribution", "Key", "Meters", "Snapshot", "Tally"]
-
-Key = tuple[str, tuple[str, ...]]  # name of the metric, values of its labels in the catalogue's order
+__all__ = ["UNMETERED", "Meters", "Tally"]
 
 
 class Meters(Protocol):
@@ -50,40 +47,6 @@ class _Unmetered:
 UNMETERED: Meters = _Unmetered()
 
 
-@dataclass(slots=True)
-class Distribution:
-    """A histogram's state. counts: observations by bucket, the one above the last bound at the end; not cumulated.
-
-    values: the first observations themselves, as many as the tally was told to keep.
-    """
-
-    counts: list[int]
-    total: float = 0.0
-    values: list[float] = field(default_factory=list)
-
-    def plus(self, other: Distribution) -> Distribution:
-        """Return the sum of both, without single values."""
-        counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
-        return Distribution(counts, self.total + other.total)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a tally held at one moment."""
-
-    counters: Mapping[Key, float] = field(default_factory=dict)
-    gauges: Mapping[Key, float] = field(default_factory=dict)
-    histograms: Mapping[Key, Distribution] = field(default_factory=dict)
-
-    def value(self, metric: Counter | Gauge, /, **labels: str) -> float | None:
-        """Return one value; None where nothing was said of it."""
-        return (self.counters if isinstance(metric, Counter) else self.gauges).get(_key(metric, labels))
-
-    def total(self, metric: Counter) -> float:
-        """Return the sum over all labels."""
-        return sum(value for (name, _), value in self.counters.items() if name == metric.name)
-
-
 class Tally:
     """Meters that remember, in memory."""
 
@@ -104,7 +67,7 @@ class Tally:
         """
         if amount < 0:
             raise ValueError(f"{metric.name}: counters only grow, not by {amount}")
-        key = _key(metric, labels)
+        key = key_of(metric, labels)
         with self._lock:
             self._counters[key] = self._counters.get(key, 0) + amount
 
@@ -114,13 +77,13 @@ class Tally:
         Raises:
             TypeError: labels that are not the metric's.
         """
-        key = _key(metric, labels)
+        key = key_of(metric, labels)
         with self._lock:
             self._gauges[key] = value
 
     def clear(self, metric: Gauge, /, **labels: str) -> None:
         """Forget a gauge: what it shows is not known any more."""
-        key = _key(metric, labels)
+        key = key_of(metric, labels)
         with self._lock:
             self._gauges.pop(key, None)
 
@@ -130,7 +93,7 @@ class Tally:
         Raises:
             TypeError: labels that are not the metric's.
         """
-        key = _key(metric, labels)
+        key = key_of(metric, labels)
         bucket = bisect.bisect_left(metric.buckets, value)
         with self._lock:
             found = self._histograms.get(key)
@@ -149,10 +112,3 @@ class Tally:
                 for key, one in self._histograms.items()
             }
             return Snapshot(dict(self._counters), dict(self._gauges), histograms)
-
-
-def _key(metric: Metric, labels: Mapping[str, str]) -> Key:
-    wanted = metric.labels
-    if len(labels) != len(wanted) or any(name not in labels for name in wanted):
-        raise TypeError(f"{metric.name}: labels are {list(wanted)}, not {list(labels)}")
-    return metric.name, tuple([labels[name] for name in wanted])

@@ -25,6 +25,7 @@ __all__ = [
     "Kinesis",
     "Limits",
     "Logs",
+    "Metrics",
     "Retry",
     "Settings",
 ]
@@ -240,6 +241,25 @@ class Logs(Section, frozen=True, kw_only=True):
     )
 
 
+class Metrics(Section, frozen=True, kw_only=True):
+    """Numbers about the work, and the alarm about records that expire unread."""
+
+    listen: Annotated[
+        str,
+        Meta(
+            description="HOST:PORT of the consumer's `/metrics`, `/healthz` and `/readyz`. Port 0: any free one. Empty: none."
+        ),
+    ] = "127.0.0.1:9464"
+    log_seconds: Annotated[float, Meta(gt=0, description="Between two log lines with a shard's counts.")] = 60.0
+    expiry_warning_seconds: Annotated[
+        float, Meta(ge=0, description="Warn when unread records have less than this until the stream drops them.")
+    ] = 21_600.0
+    expiry_critical_seconds: Annotated[float, Meta(ge=0, description="The same, as an error.")] = 3_600.0
+    namespace: Annotated[
+        str, Meta(min_length=1, max_length=255, description="CloudWatch namespace of the Lambdas' metrics.")
+    ] = "vpcflow"
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All of it."""
 
@@ -254,3 +274,4 @@ class Settings(Section, frozen=True, kw_only=True):
     kinesis: Kinesis = Kinesis()
     consumer: Consumer = Consumer()
     logs: Logs = Logs()
+    metrics: Metrics = Metrics()
