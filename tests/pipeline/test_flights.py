@@ -139,6 +139,8 @@ def test_bytes_under_way_are_bounded_but_for_a_single_body() -> None:
 
     feeder = threading.Thread(target=feed)
     feeder.start()
+    assert held.names(2) == {"0-0d", "1-0d"}
+    feeder.join(0.05)  # time enough to send more, if it would
     for number in range(6):
         held.let_go(f"{number}-0d")
     feeder.join(PATIENCE)
