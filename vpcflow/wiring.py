@@ -31,30 +31,41 @@ def engine_options(settings: Settings) -> EngineOptions:
     stream = index.mode == "data_stream"
     return EngineOptions(
         hosts=tuple(engine.hosts),
-        product=engine.product,
+        cloud_id=engine.cloud_id,
+        product="opensearch" if engine.service else engine.product,
+        service=engine.service,
+        region=engine.region,
         api_key=engine.api_key.reveal(),
+        bearer=engine.bearer.reveal(),
         username=engine.username,
         password=engine.password.reveal(),
         ca_certs=engine.ca_certs,
+        certificate_fingerprint=engine.certificate_fingerprint,
+        client_cert=engine.client_cert,
+        client_key=engine.client_key,
+        proxy=engine.proxy.reveal(),
+        connections=settings.bulk.in_flight,
         request_timeout_seconds=engine.request_timeout_seconds,
         target=codec_options(settings).target if stream else "",
         data_stream=stream,
         pipeline=index.pipeline,
         compression_level=settings.bulk.compression_level,
+        max_wire_bytes=settings.bulk.max_wire_bytes,
     )
 
 
 def sink(settings: Settings) -> EngineSink:
-    """Return the sink; nothing is sent yet. After a 401, secrets that are kept in files are read again.
+    """Return the sink; nothing is sent yet. After a 401, secrets are read again where they are kept (file, AWS).
 
     Raises:
-        ConfigError: a host that is no URL, a CA file that is not there.
+        ConfigError: see `vpcflow.sink.connection.hosts`.
     """
     engine = settings.elasticsearch
 
     def reload() -> Credentials:
         return Credentials(
             api_key=engine.api_key.current().reveal(),
+            bearer=engine.bearer.current().reveal(),
             username=engine.username,
             password=engine.password.current().reveal(),
         )

@@ -171,3 +171,12 @@ def test_an_index_by_pattern_is_named_by_the_flows_own_time() -> None:
     [chunk] = decoded(rows.encode(), index_mode="pattern", index_name="flows-{yyyy.MM.dd}")
     actions = [json.loads(line)["create"] for line in chunk.body.split(b"\n")[0:-1:2]]
     assert [one["_index"] for one in actions] == ["flows-2014.12.14", "flows-2014.12.15"]
+
+
+def test_a_target_that_takes_no_ids() -> None:
+    row = "2 123456789010 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 4 1700000000 1700000060 ACCEPT OK"
+    [chunk] = decoded(row.encode(), index_mode="pattern", index_name="flows-{yyyy}", ids=False)
+    action, document = chunk.body.splitlines()
+    assert action == b'{"create":{"_index":"flows-2023"}}'
+    [usual] = decoded(row.encode(), index_mode="pattern", index_name="flows-{yyyy}")
+    assert document == usual.body.splitlines()[1]

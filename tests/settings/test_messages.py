@@ -44,6 +44,17 @@ def test_the_file_that_the_environment_names(tmp_path: Path) -> None:
     assert load(other, {"VPCFLOW_SETTINGS": str(path)}).settings.kinesis.stream == "t"
 
 
+NEEDS = {
+    "username": {"VPCFLOW_ELASTICSEARCH__PASSWORD": "p"},
+    "client_key": {"VPCFLOW_ELASTICSEARCH__CLIENT_CERT": "c"},
+    "accept_duplicates": {
+        "VPCFLOW_ELASTICSEARCH__SERVICE": "aoss",
+        "VPCFLOW_ELASTICSEARCH__COLLECTION": "timeseries",
+        "VPCFLOW_INDEX__MODE": "pattern",
+    },
+}
+
+
 def test_every_key_can_come_from_the_environment() -> None:
     values = {bool: "true", int: "3000", float: "2.5", str: "text", Secret: "secret"}
     narrow = {"compression_level": "3", "in_flight": "3", "storm_fraction": "0.25"}
@@ -52,7 +63,7 @@ def test_every_key_can_come_from_the_environment() -> None:
             if kind in values and (section, key) not in {("kinesis", "idle_milliseconds"), ("index", "name")}:
                 name = f"VPCFLOW_{section}__{key}".upper()
                 text = narrow.get(key, values[kind])
-                extra = {"VPCFLOW_ELASTICSEARCH__PASSWORD": "p"} if key == "username" else {}
+                extra = NEEDS.get(key, {})
                 assert load(None, {name: text, **extra}).origins[f"{section}.{key}"] == name
 
 
@@ -86,7 +97,7 @@ def test_booleans_from_the_environment(text: str, *, wanted: bool) -> None:
     [
         (
             "[elasticsearch]\nurll = 1",
-            "elasticsearch.urll: unknown key (file x.toml); known are hosts, product, api_key",
+            "elasticsearch.urll: unknown key (file x.toml); known are hosts, cloud_id, product",
         ),
         ('[elasticsearch]\nhost = "a"', "elasticsearch.host: unknown key (file x.toml); did you mean hosts?"),
         ("[elasticsearhc]\na = 1", "elasticsearhc: unknown section (file x.toml); did you mean elasticsearch?"),
@@ -147,6 +158,26 @@ def test_reserved_variables_are_no_settings(tmp_path: Path) -> None:
         ('[index]\nmode = "pattern"\nname = "flows"', "index.name: a pattern has a time in it"),
         ('[index]\nname = "flows-{yyyy}"', "index.name: a data stream has no time in its name"),
         ('[elasticsearch]\nusername = "me"', "elasticsearch.username: there is no elasticsearch.password"),
+        ('[elasticsearch]\ncloud_id = "c"\nhosts = ["http://a"]', "elasticsearch.cloud_id: elasticsearch.hosts is set"),
+        ('[elasticsearch]\nbearer = "b"\napi_key = "k"', "elasticsearch.bearer: there is an api_key"),
+        ('[elasticsearch]\nclient_key = "k"', "elasticsearch.client_key: there is no elasticsearch.client_cert"),
+        (
+            '[elasticsearch]\ncertificate_fingerprint = "f"\nca_certs = "c"',
+            "elasticsearch.certificate_fingerprint: is trusted instead of elasticsearch.ca_certs",
+        ),
+        ('[elasticsearch]\nservice = "es"\napi_key = "k"', "elasticsearch.service: signed requests take no api_key"),
+        ('[elasticsearch]\nservice = "es"\ncloud_id = "c"', "elasticsearch.service: Elastic Cloud takes no signed"),
+        (
+            '[elasticsearch]\nservice = "es"\nproduct = "elasticsearch"',
+            "elasticsearch.service: Amazon's services are OpenSearch",
+        ),
+        ('[elasticsearch]\nservice = "aoss"', "index.mode: OpenSearch Serverless has no data streams"),
+        ('[elasticsearch]\ncollection = "timeseries"', "elasticsearch.collection: is for OpenSearch Serverless"),
+        (
+            '[elasticsearch]\nservice = "aoss"\ncollection = "timeseries"\n[index]\nmode = "pattern"',
+            "elasticsearch.collection: takes no ids",
+        ),
+        ("[index]\naccept_duplicates = true", "index.accept_duplicates: is only for"),
     ],
 )
 def test_keys_that_do_not_go_together(toml: Toml, text: str, message: str) -> None:

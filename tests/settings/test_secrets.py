@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from vpcflow.clock import FakeClock
 from vpcflow.errors import ConfigError
 from vpcflow.settings.load import Loaded, load
-from vpcflow.settings.secrets import Secret
+from vpcflow.settings.secrets import Place, Secret, SecretError
 
 VALUE = "c2VjcmV0OnZhbHVl"
 NAME = "VPCFLOW_ELASTICSEARCH__API_KEY"
@@ -20,6 +21,10 @@ def test_plain_value() -> None:
     loaded = loaded_with(VALUE)
     assert loaded.settings.elasticsearch.api_key.reveal() == VALUE
     assert loaded.origins["elasticsearch.api_key"] == NAME
+
+
+def test_a_value_with_a_colon_is_no_reference() -> None:
+    assert loaded_with("http://proxy:3128").settings.elasticsearch.api_key.reveal() == "http://proxy:3128"
 
 
 def test_reference_to_a_file(tmp_path: Path) -> None:
@@ -58,7 +63,14 @@ def test_references_that_lead_nowhere(
 
 
 def test_no_secret_is_printed() -> None:
-    loaded = loaded_with(VALUE, VPCFLOW_ELASTICSEARCH__PASSWORD="geheim")
+    loaded = load(
+        None,
+        {
+            NAME: VALUE,
+            "VPCFLOW_ELASTICSEARCH__PASSWORD": "geheim",
+            "VPCFLOW_ELASTICSEARCH__PROXY": "http://u:geheim@proxy:3128",
+        },
+    )
     shown = f"{loaded} {loaded.settings!r} {loaded.settings.elasticsearch.api_key!s}"
     assert VALUE not in shown
     assert "geheim" not in shown
@@ -74,14 +86,38 @@ def test_no_error_shows_a_secret(tmp_path: Path) -> None:
     assert "geheim" not in str(caught.value)
 
 
-def test_a_rotated_file_is_read_again(tmp_path: Path) -> None:
+def test_a_rotated_file_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "key"
     path.write_text("old")
     secret = Secret.of_file(path)
     path.write_text("new\n")
     assert (secret.reveal(), secret.current().reveal()) == ("old", "new")
+    path.write_text("")
+    assert secret.current().reveal() == "new", "half-way through its rotation"
     path.unlink()
-    assert secret.current().reveal() == "old"
+    assert secret.current().current().reveal() == "new"
+    assert "secret not read again" in caplog.messages
+
+
+def test_a_place_is_not_asked_too_often() -> None:
+    values = iter(["first", "second", SecretError("away"), "third"])
+    clock, asked = FakeClock(), 0
+
+    def read() -> str:
+        nonlocal asked
+        asked += 1
+        value = next(values)
+        if isinstance(value, SecretError):
+            raise value
+        return value
+
+    place = Place(read, pause_seconds=30, clock=clock)
+    assert place.again() == "second", "the first refusal is not made to wait"
+    assert (place.again(), asked) == ("second", 2)
+    clock.advance(30)
+    assert (place.again(), place.again(), asked) == ("second", "second", 3), "a place that is away is left alone, too"
+    clock.advance(30)
+    assert place.again() == "third"
 
 
 def test_equality_and_truth() -> None:

@@ -19,7 +19,7 @@ __all__ = ["Finding", "doctor", "findings"]
 
 _LEAST_HOURS = 72
 _PATIENCE_SECONDS = 10
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 
 State = Literal["ok", "warn", "wrong", "away"]
 
@@ -114,11 +114,12 @@ def _leases(case: _Case) -> Finding:
 
 def _cluster(case: _Case) -> Finding:
     from vpcflow import wiring
+    from vpcflow.sink.target import no_such_api
 
     with closing(wiring.sink(case.settings)) as engine:
         reply = engine.request("GET", "/")
         # Keys that may only write documents are a good thing; small builds do not answer this question at all.
-        if reply.status in (_FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED):
+        if reply.status in (_FORBIDDEN, _NOT_FOUND) or no_such_api(reply):
             return Finding("cluster", "ok", f"{engine.where}: answers, but does not tell its version ({reply.status})")
         if not reply.ok:
             engine.ask("GET", "/")  # says it in the sink's words
@@ -127,15 +128,20 @@ def _cluster(case: _Case) -> Finding:
 
 def _template(case: _Case) -> Finding:
     from vpcflow import wiring
+    from vpcflow.sink.target import no_such_api
 
     with closing(wiring.sink(case.settings)) as engine:
         engine.check_target()
         name, _ = wiring.template(case.settings, engine)
-        status = engine.request("GET", f"/_index_template/{name}").status
-    if status in (_UNAUTHORIZED, _FORBIDDEN):
-        return Finding("template", "warn", f"{name}: these credentials may not look at it", "ask somebody who may")
-    if status != _NOT_FOUND:
-        return Finding("template", "ok", name)
+        path = f"/_index_template/{name}"
+        reply = engine.request("GET", path)
+        if reply.status in (_UNAUTHORIZED, _FORBIDDEN):
+            return Finding("template", "warn", f"{name}: these credentials may not look at it", "ask somebody who may")
+        if no_such_api(reply):
+            return Finding("template", "warn", f"{name}: this service does not show templates", "look in its console")
+        if reply.status != _NOT_FOUND:
+            engine.ask("GET", path)  # anything but success is said in the sink's words
+            return Finding("template", "ok", name)
     target = wiring.codec_options(case.settings).target
     if case.settings.index.mode == "data_stream":
         return Finding("template", "ok", f"{name}: not there, but another template makes the data stream {target}")

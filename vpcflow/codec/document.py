@@ -116,9 +116,15 @@ def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[st
     else:
         _put(tree, "message", _Leaf(_QUOTED_SITE, Site("message")))
         _put(tree, "cloud.provider", _Leaf('"aws"'))
-    index = f'"_index":{_QUOTED_SITE},' if options.index_mode == "pattern" else ""
-    sites = ([Site("index")] if index else []) + [Site("id"), Site("hash")]
-    action = '{"create":{' + index + f'"_id":"{_SITE}{_SITE}"}}}}\n'
+    sites = []
+    members = []
+    if options.index_mode == "pattern":
+        sites.append(Site("index"))
+        members.append(f'"_index":{_QUOTED_SITE}')
+    if options.ids:
+        sites += [Site("id"), Site("hash")]
+        members.append(f'"_id":"{_SITE}{_SITE}"')
+    action = '{"create":{' + ",".join(members) + "}}\n"
     document = _written(tree, sites)
     distinct = tuple(dict.fromkeys(sites))
     return Layout(action + document + "\n", distinct, tuple(distinct.index(site) for site in sites))

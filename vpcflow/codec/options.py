@@ -20,7 +20,10 @@ class FormatRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecOptions:
-    """Options of a decoder. Bytes and days; a cap of 0 days switches that side of the time window off."""
+    """Options of a decoder. Bytes and days; a cap of 0 days switches that side of the time window off.
+
+    ids: False leaves `_id` out of action lines, for targets that take none: what is sent again is there twice.
+    """
 
     shape: Literal["ecs", "raw"] = "ecs"
     event_original: bool = False
@@ -31,6 +34,7 @@ class CodecOptions:
     exclude_log_groups: tuple[str, ...] = ()
     index_mode: Literal["data_stream", "pattern"] = "data_stream"
     index_name: str = ""
+    ids: bool = True
     max_inflated_bytes: int = 128_000_000
     max_line_bytes: int = 65_536
     time_past_days: float = 400.0

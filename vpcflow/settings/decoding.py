@@ -38,6 +38,7 @@ def codec_options(settings: Settings) -> CodecOptions:
         exclude_log_groups=tuple(settings.codec.exclude_log_groups),
         index_mode=settings.index.mode,
         index_name=settings.index.name,
+        ids=not settings.index.accept_duplicates,
         max_inflated_bytes=settings.limits.max_inflated_bytes,
         max_line_bytes=settings.limits.max_line_bytes,
         time_past_days=settings.limits.time_past_days,

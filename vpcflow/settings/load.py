@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,8 +17,10 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 import msgspec
 
 from vpcflow.errors import ConfigError
+from vpcflow.settings import aws_secrets
+from vpcflow.settings.combinations import complaints
 from vpcflow.settings.model import Format, Settings
-from vpcflow.settings.secrets import Secret
+from vpcflow.settings.secrets import Place, Secret, SecretError
 
 __all__ = ["PREFIX", "RESERVED", "Loaded", "key_kinds", "load", "reserved_path"]
 
@@ -30,6 +31,7 @@ RESERVED = frozenset(
 )
 
 Kinds = Mapping[str, Mapping[str, Any]]
+_PLACES = {"file": "a file", "env": "a variable", **aws_secrets.KINDS}
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -100,7 +102,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     _read_environment(environ, kinds, found)
     _resolve_secrets(kinds, found, environ)
     settings = _converted(found)
-    _check(settings, found)
+    for where, problem in complaints(settings, found.origins):
+        found.wrong(where, problem)
     return Loaded(settings, found.origins)
 
 
@@ -194,23 +197,26 @@ def _resolve_secrets(kinds: Kinds, found: _Found, environ: Mapping[str, str]) ->
 
 def _secret(path: str, value: str, found: _Found, environ: Mapping[str, str]) -> Secret:
     kind, _, name = value.partition(":")
-    if kind == "file":
-        try:
-            secret = Secret.of_file(Path(name))
-        except UnicodeDecodeError as error:
-            found.wrong(path, f"the file that it names is no UTF-8 text: {name}", error)
-        except OSError as error:
-            found.wrong(path, f"the file that it names cannot be read: {name}: {error.strerror}", error)
-    elif kind == "env":
-        if name not in environ:
-            found.wrong(path, f"the variable that it names is not set: {name}")
-        secret = Secret(environ[name].strip())
-    else:
+    if kind not in _PLACES:
         return Secret(value)
+    try:
+        secret = _referred(kind, name, environ)
+    except SecretError as error:
+        found.wrong(path, str(error), error)
     if not secret:
         found.wrong(path, f"what it names is empty: {name}")
-    found.origins[path] += f", by reference to a {'file' if kind == 'file' else 'variable'}"
+    found.origins[path] += f", by reference to {_PLACES[kind]}"
     return secret
+
+
+def _referred(kind: str, name: str, environ: Mapping[str, str]) -> Secret:
+    if kind == "file":
+        return Secret.of_file(Path(name))
+    if kind == "env":
+        if name not in environ:
+            raise SecretError(f"the variable that it names is not set: {name}")
+        return Secret(environ[name].strip())
+    return Secret.kept(Place(lambda: aws_secrets.read(kind, name, environ), pause_seconds=aws_secrets.PAUSE_SECONDS))
 
 
 def _converted(found: _Found) -> Settings:
@@ -231,27 +237,3 @@ def _converted(found: _Found) -> Settings:
             section, _, key = path.partition(".")
             said += f", not one of {', '.join(get_args(key_kinds()[section][key]))}"
         found.wrong(path, f"{said[:1].lower()}{said[1:]}", error)
-
-
-def _check(settings: Settings, found: _Found) -> None:
-    """Check what no type shows."""
-    for section, table in msgspec.structs.asdict(settings).items():
-        for key, value in msgspec.structs.asdict(table).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                found.wrong(f"{section}.{key}", "a finite number is wanted")
-    index, shape = settings.index, settings.document.shape
-    if index.pipeline == "default" and shape != "raw":
-        found.wrong("index.pipeline", '"default" is for document.shape = "raw": else the cluster parses what is parsed')
-    if not index.pipeline:
-        found.wrong("index.pipeline", 'empty; give _none, a name, or default (with document.shape = "raw")')
-    if index.mode == "pattern" and index.name and "{" not in index.name:
-        found.wrong("index.name", 'a pattern has a time in it, such as {yyyy.MM.dd}; or set index.mode = "data_stream"')
-    if index.mode == "data_stream" and "{" in index.name:
-        found.wrong("index.name", 'a data stream has no time in its name; or set index.mode = "pattern"')
-    engine = settings.elasticsearch
-    if not engine.hosts:
-        found.wrong("elasticsearch.hosts", "empty; give at least one URL")
-    if engine.username and not engine.password and not engine.api_key:
-        found.wrong(
-            "elasticsearch.username", "there is no elasticsearch.password; set it, or elasticsearch.api_key instead"
-        )

@@ -104,23 +104,42 @@ class Index(Section, frozen=True, kw_only=True):
         Literal["accept", "dead_letter"],
         Meta(description="What the data stream's failure store took: good, or kept as a dead letter as well."),
     ] = "accept"
+    accept_duplicates: Annotated[
+        bool, Meta(description="Send documents without ids, for time series collections only: they take none.")
+    ] = False
 
 
 class Elasticsearch(Section, frozen=True, kw_only=True):
-    """The search engine: Elasticsearch 8 or 9, or OpenSearch 2 or 3."""
+    """The search engine: Elasticsearch 8 or 9, or OpenSearch 2 or 3. See [connections](connections.md)."""
 
-    hosts: Annotated[list[str], Meta(description="URLs. Several: the next one is asked when one is down.")] = (
-        msgspec.field(default_factory=lambda: ["http://127.0.0.1:9200"])
-    )
+    hosts: Annotated[
+        list[str], Meta(description="URLs. Several: they take turns, and one that is down is left out.")
+    ] = msgspec.field(default_factory=lambda: ["http://127.0.0.1:9200"])
+    cloud_id: Annotated[str, Meta(description="Of Elastic Cloud, as its console shows it. Instead of `hosts`.")] = ""
     product: Annotated[
         Literal["auto", "elasticsearch", "opensearch"], Meta(description="`auto`: told by the answers' headers.")
     ] = "auto"
-    api_key: Annotated[
-        Secret, Meta(description="API key, base64 as Kibana shows it. Also `env:NAME` or `file:PATH`.")
-    ] = Secret("")
+    service: Annotated[
+        Literal["", "es", "aoss"],
+        Meta(description="Sign requests (SigV4) for Amazon OpenSearch Service: `es`, or for its Serverless: `aoss`."),
+    ] = ""
+    region: Annotated[str, Meta(description="AWS region of `service`. Empty: as the AWS SDK finds it.")] = ""
+    collection: Annotated[
+        Literal["search", "timeseries"],
+        Meta(description="Type of the collection (`aoss`). `timeseries` takes no ids: see `index.accept_duplicates`."),
+    ] = "search"
+    api_key: Annotated[Secret, Meta(description="API key, base64 as Kibana shows it.")] = Secret("")
+    bearer: Annotated[Secret, Meta(description="Token of a service account, or a JWT.")] = Secret("")
     username: Annotated[str, Meta(description="Basic authentication.")] = ""
-    password: Annotated[Secret, Meta(description="Basic authentication. Also `env:NAME` or `file:PATH`.")] = Secret("")
+    password: Annotated[Secret, Meta(description="Basic authentication.")] = Secret("")
     ca_certs: Annotated[str, Meta(description="File with the CA certificates. Empty: the system's.")] = ""
+    certificate_fingerprint: Annotated[
+        str,
+        Meta(description="SHA-256 of the server's certificate or its CA's, trusted instead of any CA. Hexadecimal."),
+    ] = ""
+    client_cert: Annotated[str, Meta(description="File with our own certificate (mutual TLS), PEM.")] = ""
+    client_key: Annotated[str, Meta(description="File with its key, without a password. Empty: in `client_cert`.")] = ""
+    proxy: Annotated[Secret, Meta(description="URL of an HTTP proxy, with user and password if need be.")] = Secret("")
     request_timeout_seconds: Annotated[float, Meta(gt=0, description="For one request.")] = 60.0
 
 

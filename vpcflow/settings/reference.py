@@ -25,8 +25,10 @@ wins: `elasticsearch.hosts` is `VPCFLOW_ELASTICSEARCH__HOSTS`. Lists in variable
 key or an unknown `VPCFLOW_…` variable is an error that names it (exit code 78). `vpcflow settings` shows the values in force
 and where each one came from.
 
-A secret can be given by reference: `env:NAME` (another variable) or `file:PATH` (a file's text without the white space around
-it). Secrets are never printed. One that comes from a file is read again when the engine answers 401, so it can be rotated.
+A secret can be given by reference: `env:NAME` (another variable), `file:PATH` (a file's text without the white space around
+it), `aws-secretsmanager:NAME` (a name or ARN; `NAME#key`: one key of a JSON secret) or `ssm:/path/name` (Parameter Store; both
+want boto3). Secrets are never printed. One that comes from a file or from AWS is read again when the engine answers 401, so it
+can be rotated while we run.
 
 These variables are no settings: `VPCFLOW_SETTINGS` (see above), `VPCFLOW_CACHE` (where the demo and the tests keep what they
 fetched), `VPCFLOW_DEBUG` (`1`: show the traceback of a fault). The tests read some more, see

@@ -65,6 +65,8 @@ _TARGET_REASON = re.compile(
     r"|no write index is defined for alias"
     r"|unrecognized parameter"
 )
+# Of Amazon OpenSearch Serverless: only its collections of type SEARCH take ids.
+_NO_IDS = re.compile(r"Document ID is not supported")
 _REASON_LENGTH = 1000
 
 
@@ -185,6 +187,12 @@ def _refusal(error: ItemError, where: str) -> SinkRefused | None:
     if error.type == "security_exception" or error.status in _NO_CREDENTIALS:
         hint = "check elasticsearch.api_key or username and password, and the role's privileges (create_doc, auto_configure)"
         return _refused(where, f"refuses the credentials: {_words(error)}", hint, EX_NOPERM)
+    if _NO_IDS.search(error.reason):
+        hint = (
+            "only collections of type SEARCH do; use one, or set elasticsearch.collection to timeseries and "
+            "index.accept_duplicates to true: then what is sent again is there twice"
+        )
+        return _refused(where, f"takes no ids: {_words(error)}", hint)
     if error.type in _TARGET or _TARGET_REASON.search(error.reason) or error.status in _WRONG_ADDRESS:
         hint = "check elasticsearch.hosts, index.name and index.pipeline, and run `vpcflow setup --template`"
         return _refused(where, f"has no such target: {_words(error)}", hint)

@@ -11,7 +11,7 @@ from vpcflow.errors import SinkRefused
 from vpcflow.logs import get_logger
 from vpcflow.sink.response import request_error
 
-__all__ = ["Change", "check_data_stream", "put_template"]
+__all__ = ["Change", "check_data_stream", "no_such_api", "put_template"]
 
 log = get_logger(__name__)
 
@@ -20,6 +20,7 @@ Change = Literal["created", "updated", "unchanged"]
 _OK = range(200, 300)
 _NOT_FOUND = 404
 _NOT_ALLOWED = {401, 403}
+_NO_SUCH_API = {405, 410}
 _DATES = {"created_date", "created_date_millis", "modified_date", "modified_date_millis"}
 
 
@@ -68,7 +69,8 @@ def check_data_stream(engine: Asks, target: str) -> None:
     """Make sure that writing to `target` reaches a data stream, one that is there or one that a template makes.
 
     Without a template, the first write would make a plain index, with guessed field types. A key that may not look at
-    templates is no error: the engine itself is asked again with `require_data_stream` at each write.
+    templates, or a service that does not show them, is no error: the engine itself is asked again with
+    `require_data_stream` at each write.
 
     Raises:
         SinkRefused: a plain index or alias has the name, or no template makes a data stream of it (exit 78).
@@ -82,15 +84,30 @@ def check_data_stream(engine: Asks, target: str) -> None:
                 "choose another index.name, or set index.mode to pattern"
             )
         return
-    if reply.status == _NOT_FOUND:
+    if reply.status == _NOT_FOUND and not no_such_api(reply):
         reply = engine.request("GET", "/_index_template")
         if reply.status in _OK:
             _check_template(engine, target, reply.body)
             return
-    if reply.status not in _NOT_ALLOWED:
+    if reply.status not in _NOT_ALLOWED and not no_such_api(reply):
         raise request_error(reply.status, reply.body, where=engine.where, asked=f"to look at {target}")
     fields = {"target": target, "status": reply.status}
-    log.warning("target not checked: the credentials may not look at it", extra={"fields": fields})
+    if reply.status in _NOT_ALLOWED:
+        log.warning("target not checked: the credentials may not look at it", extra={"fields": fields})
+    else:
+        log.warning("target not checked: this service has no API for it", extra={"fields": fields})
+
+
+def no_such_api(reply: Answered) -> bool:
+    """Return whether a service leaves out what was asked: Elasticsearch Serverless does so with much that looks at nodes.
+
+    It answers 410 (404 in its early days) with `api_not_available_exception`, or says so in a bare text:
+    https://www.elastic.co/docs/deploy-manage/deploy/elastic-cloud/differences-from-other-elasticsearch-offerings
+    """
+    if reply.status in _NO_SUCH_API:
+        return True
+    error = reply.body.get("error") if isinstance(reply.body, Mapping) else None
+    return reply.status not in _OK and "not available when running in serverless mode" in str(error)
 
 
 def _check_template(engine: Asks, target: str, body: object) -> None:
