@@ -11,6 +11,9 @@ from typing import Any
 from firehose_transform.events import Record, Request, Result
 from vpcflow.codec import Decoder
 from vpcflow.codec.origins import firehose_origin
+from vpcflow.metrics import catalog
+from vpcflow.metrics.meters import UNMETERED, Meters
+from vpcflow.types import Decoded
 
 __all__ = ["MAX_REPLY_BYTES", "Complaint", "transform"]
 
@@ -28,7 +31,9 @@ class Complaint:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-def transform(request: Request, decoder: Decoder, complain: Callable[[Complaint], None]) -> dict[str, Any]:
+def transform(
+    request: Request, decoder: Decoder, complain: Callable[[Complaint], None], meters: Meters = UNMETERED
+) -> dict[str, Any]:
     """Return Firehose's response.
 
     Ok: the record's documents as JSON lines, each ending in a newline. Dropped: nothing but control messages or skipped log
@@ -39,14 +44,16 @@ def transform(request: Request, decoder: Decoder, complain: Callable[[Complaint]
     # What each record costs if it is returned as it came: what is left over is room for documents.
     room = MAX_REPLY_BYTES - sum(_cost(record, record.data) for record in request.records)
     for record in request.records:
-        result, data = _answer(record, request, decoder, complain)
+        result, data = _answer(record, request, decoder, complain, meters)
         extra = len(data) - len(record.data)
         if extra > room:
             message = "the reply would be over Lambda's limit: lower the buffer size of the transformation"
             complain(Complaint(record_id=record.record_id, message=message))
             result, data, extra = "ProcessingFailed", record.data, 0
         room -= extra
+        meters.count(catalog.ANSWERS, result=result)
         answers.append({"recordId": record.record_id, "result": result, "data": data})
+    meters.count(catalog.RECORDS, len(answers))
     return {"records": answers}
 
 
@@ -55,7 +62,7 @@ def _cost(record: Record, data: str) -> int:
 
 
 def _answer(
-    record: Record, request: Request, decoder: Decoder, complain: Callable[[Complaint], None]
+    record: Record, request: Request, decoder: Decoder, complain: Callable[[Complaint], None], meters: Meters
 ) -> tuple[Result, str]:
     try:
         raw = base64.b64decode(record.data, validate=True)
@@ -67,13 +74,30 @@ def _answer(
     reasons: dict[str, int] = {}
     first = ""
     for chunk in decoder.decode(raw, origin):
+        _count(chunk, meters)
         for bad in chunk.undecodable:
             first = first or f"{bad.position}: {bad.reason}: {bad.message}"
             reasons[bad.reason] = reasons.get(bad.reason, 0) + 1
         documents += chunk.body.split(b"\n")[1::2]
+    for reason, count in reasons.items():
+        meters.count(catalog.UNDECODABLE, count, reason=reason)
     if reasons:
         complain(Complaint(record_id=record.record_id, message=first, reasons=reasons))
         return "ProcessingFailed", record.data
     if not documents:
         return "Dropped", ""
     return "Ok", base64.b64encode(b"\n".join(documents) + b"\n").decode("ascii")
+
+
+def _count(chunk: Decoded, meters: Meters) -> None:
+    """Count what there was: in CloudWatch each name costs, also one that is always 0."""
+    kinds = {
+        "document": chunk.count,
+        "undecodable": len(chunk.undecodable),
+        "control": chunk.control,
+        "header": chunk.headers,
+        "skipped": chunk.skipped,
+    }
+    for kind, count in kinds.items():
+        if count:
+            meters.count(catalog.LINES, count, kind=kind)

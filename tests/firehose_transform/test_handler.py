@@ -12,7 +12,8 @@ LINE = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 424
 CODE = (
     "import json, sys; from firehose_transform.handler import handler\n"
     "answer = handler(json.load(sys.stdin), None)\n"
-    "clients = {'boto3', 'elasticsearch', 'elastic_transport', 'tenacity', 'amazon_kclpy'} & set(sys.modules)\n"
+    "clients = {'boto3', 'elasticsearch', 'elastic_transport', 'tenacity', 'amazon_kclpy', 'prometheus_client'}\n"
+    "clients &= set(sys.modules)\n"
     "print(json.dumps([answer, sorted(clients)]))"
 )
 
@@ -36,7 +37,7 @@ def event(*data: bytes) -> dict[str, object]:
 
 def test_it_answers_and_loads_no_client() -> None:
     done = invoked(event(LINE.encode()), VPCFLOW_DOCUMENT__NAMESPACE="prod")
-    answer, clients = json.loads(done.stdout)
+    answer, clients = json.loads(done.stdout.splitlines()[-1])
     assert clients == []
     [record] = answer["records"]
     document = json.loads(base64.b64decode(record["data"]))
@@ -47,10 +48,39 @@ def test_it_answers_and_loads_no_client() -> None:
 
 def test_what_could_not_be_decoded_is_one_line_of_log() -> None:
     done = invoked(event(b"garbage"))
-    assert json.loads(done.stdout)[0]["records"][0]["result"] == "ProcessingFailed"
+    assert json.loads(done.stdout.splitlines()[-1])[0]["records"][0]["result"] == "ProcessingFailed"
     [line] = map(json.loads, done.stderr.splitlines())
     assert line["level"].lower() == "error"
     assert "garbage" not in done.stdout
+
+
+def test_its_metrics_are_one_line_on_stdout() -> None:
+    control = json.dumps(
+        {"messageType": "CONTROL_MESSAGE", "owner": "1", "logGroup": "", "logStream": "", "logEvents": []}
+    )
+    three = event(b"\n".join([LINE.encode()] * 3), b"garbage", control.encode())
+    done = invoked(three, VPCFLOW_METRICS__NAMESPACE="flows", AWS_LAMBDA_FUNCTION_NAME="transform")
+    told, _answer = map(json.loads, done.stdout.splitlines())
+    (directive,) = told["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "flows"
+    assert directive["Dimensions"] == [["function"]]
+    names = [metric["Name"] for metric in directive["Metrics"]]
+    assert {name: told[name] for name in names} == {
+        "records": 3,
+        "answers_Ok": 1,
+        "answers_ProcessingFailed": 1,
+        "answers_Dropped": 1,
+        "lines_document": 3,
+        "lines_undecodable": 1,
+        "lines_control": 1,
+        "undecodable_format": 1,
+    }
+    assert told["function"] == "transform"
+
+
+def test_without_a_namespace_there_are_no_metrics() -> None:
+    done = invoked(event(LINE.encode()), VPCFLOW_METRICS__NAMESPACE="")
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_wrong_settings_fail_the_invocation() -> None:

@@ -153,6 +153,15 @@ CHECKPOINT_AGE_SECONDS = Gauge(
     across="max",
 )
 
+# The Lambda of Firehose.
+ANSWERS = Counter(
+    "answers",
+    "Records answered to Firehose, by result: `Ok`, `Dropped` (nothing in it to index), `ProcessingFailed` (kept in its error "
+    "prefix).",
+    labels=("result",),
+    values=("Ok", "Dropped", "ProcessingFailed"),
+)
+
 # The consumer.
 DAEMON_RESTARTS = Counter("daemon_restarts", "Starts of the KCL daemon after the first one.")
 SHARDS = Gauge("shards", "Shards that this replica serves.")

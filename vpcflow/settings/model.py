@@ -275,7 +275,7 @@ class Metrics(Section, frozen=True, kw_only=True):
     ] = 21_600.0
     expiry_critical_seconds: Annotated[float, Meta(ge=0, description="The same, as an error.")] = 3_600.0
     namespace: Annotated[
-        str, Meta(min_length=1, max_length=255, description="CloudWatch namespace of the Lambdas' metrics.")
+        str, Meta(max_length=255, description="CloudWatch namespace of the Lambdas' metrics. Empty: none are written.")
     ] = "vpcflow"
 
 
