@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -112,21 +113,39 @@ class Gate:
 
 
 class Scene:
-    """One stream, one lease table, one data stream, and consumers on them."""
+    """One stream, one lease table, one data stream, and consumers on them.
 
-    def __init__(self, engine: Stack, streams: Stack, folder: Path) -> None:
+    environ: what consumers are started with besides; VPCFLOW_… variables win over the settings that are written here.
+    """
+
+    def __init__(
+        self, engine: Stack, streams: Stack, folder: Path, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.name = f"e2e{next(NAMES)}-{uuid.uuid4().hex[:8]}"
+        self.modules = [ROOT]
         self.streams, self.folder = streams, folder
         self.gate = Gate(engine.engine_url)
         self.gate.open()
         self.settings = folder / "settings.toml"
-        self.run = RunFolder.of_worker(folder / "run folder", self.name, "w0")
+        self.environ = {"VPCFLOW_INDEX__NAME": f"logs-aws.vpcflow-{self.name}", **environ}
+        if self.environ.get("VPCFLOW_INDEX__MODE") == "pattern":
+            self.environ["VPCFLOW_INDEX__NAME"] += "-{yyyy.MM.dd}"
+        self.target = f"logs-aws.vpcflow-{self.name}*"
+        self.run = self.run_of("w0")
         self.started: list[subprocess.Popen[bytes]] = []
         self.placed: list[tuple[str, str]] = []
         self.sent = 0
         self.write(short=True)
-        self._sink = wiring.sink(load(self.settings, {"VPCFLOW_ELASTICSEARCH__HOSTS": engine.engine_url}).settings)
-        self._sink.ensure_template(*wiring.template(load(self.settings, {}).settings, self._sink))
+        self.sink = wiring.sink(
+            load(self.settings, {**self.environ, "VPCFLOW_ELASTICSEARCH__HOSTS": engine.engine_url}).settings
+        )
+        self.sink.ensure_template(*self.template())
+
+    def run_of(self, worker: str) -> RunFolder:
+        return RunFolder.of_worker(self.folder / "run folder", self.name, worker)
+
+    def template(self) -> tuple[str, dict[str, Any]]:
+        return wiring.template(load(self.settings, self.environ).settings, self.sink)
 
     def write(self, *, short: bool) -> None:
         """Write the settings; `short`: timings of the KCL for tests."""
@@ -137,8 +156,6 @@ class Scene:
         self.settings.write_text(f"""
 [elasticsearch]
 hosts = ["{self.gate.url}"]
-[index]
-name = "logs-aws.vpcflow-{self.name}"
 [retry]
 max_seconds = 1.0
 [deadletters]
@@ -171,12 +188,18 @@ restart_max_seconds = 2.0
         self.placed += put_records(self.streams.kinesis_url, self.name, batch)
         self.sent += records * flows
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, worker: str = "w0") -> subprocess.Popen[bytes]:
         with (self.folder / f"log-{len(self.started)}").open("wb") as log:
             one = subprocess.Popen(
                 [sys.executable, "-m", "consumer", "--settings", "settings.toml"],
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **CREDENTIALS},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": os.pathsep.join(map(str, self.modules)),
+                    **CREDENTIALS,
+                    **self.environ,
+                    "VPCFLOW_CONSUMER__WORKER_ID": worker,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -192,10 +215,9 @@ restart_max_seconds = 2.0
 
     def flows(self) -> list[int]:
         """Return the bytes of every document, in order."""
-        target = f"logs-aws.vpcflow-{self.name}"
-        if not self._sink.request("POST", f"/{target}/_refresh").ok:
+        if not self.sink.request("POST", f"/{self.target}/_refresh").ok:
             return []  # nothing was written yet
-        reply: Any = self._sink.search(target, {"size": 10_000, "_source": ["network.bytes"]})
+        reply: Any = self.sink.search(self.target, {"size": 10_000, "_source": ["network.bytes"]})
         return sorted(hit["_source"]["network"]["bytes"] for hit in reply["hits"]["hits"])
 
     def arrived(self, seconds: float = 30) -> float:
@@ -208,9 +230,9 @@ restart_max_seconds = 2.0
         assert found == list(range(self.sent))
         return time.monotonic() - began
 
-    def waits(self) -> None:
-        """Wait until a child says that it waits for the engine."""
-        until(lambda: self.lines("waiting for the search engine"), 30, "word of the wait")
+    def waits(self, times: int = 1) -> None:
+        """Wait until so many children have said that they wait for the engine."""
+        until(lambda: len(self.lines("waiting for the search engine")) >= times, 60, "word of the wait")
 
     def children(self) -> list[ChildNote]:
         """Return the live children that serve a shard."""
@@ -257,16 +279,18 @@ restart_max_seconds = 2.0
         last = dict(self.placed)
         until(lambda: {k: v[0] for k, v in self.checkpoints().items() if k in last} == last, seconds, "checkpoints")
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
-        """Stop the last consumer as an operator does; return how long it took."""
+    def stop(self, one: subprocess.Popen[bytes] | None = None) -> float:
+        """Stop a consumer, the last one by default, as an operator does; return how long it took."""
         began = time.monotonic()
-        self.started[-1].send_signal(number)
-        assert self.started[-1].wait(30) == 0
+        stopped = one or self.started[-1]
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(30) == 0
         return time.monotonic() - began
 
     def close(self) -> None:
-        left: Sequence[Process] = [note.process for note in self.run.children()]
-        daemon = self.run.daemon()
+        runs = [RunFolder(path) for path in (self.folder / "run folder").glob("*")]
+        left = [note.process for run in runs for note in run.children()]
+        left += [daemon for run in runs if (daemon := run.daemon()) is not None]
         for one in self.started:
             if one.poll() is None:
                 one.terminate()
@@ -277,8 +301,8 @@ restart_max_seconds = 2.0
                 one.kill()
                 one.wait()
         self.gate.shut()
-        self._sink.close()
-        until(lambda: not any(start_of(one.pid) == one.start for one in (*left, *([daemon] if daemon else []))), 10)
+        self.sink.close()
+        until(lambda: not any(start_of(one.pid) == one.start for one in left), 10)
 
 
 @pytest.fixture

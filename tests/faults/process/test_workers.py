@@ -1,0 +1,141 @@
+"""Several workers on one stream: joining, dying, handing over, restarted one by one, also while the cluster is dead."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.conftest import until
+from tests.faults.ledger import Ledger
+from tests.faults.process.conftest import MakeScenes
+from tests.faults.process.scene import SHARD, FaultScene, started
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+OTHER = "shardId-000000000001"
+EX_TEMPFAIL = 75
+# An order takes effect when the old owner renews; one who does not answer loses the lease after the KCL's 30 s.
+HAND_OVER_SECONDS = 60
+
+
+def owned(scene: FaultScene, owner: str, *others: str) -> bool:
+    """Return whether the shards belong to these, and no hand-off is under way."""
+    leases = scene.leases()
+    wanted = dict(zip((SHARD, OTHER), (owner, *others), strict=False))
+    return all(
+        leases[shard].get("leaseOwner", {}).get("S") == one and "checkpointOwner" not in leases[shard]
+        for shard, one in wanted.items()
+    )
+
+
+def join(scenes: list[FaultScene]) -> list[str]:
+    """A second worker joins while records come, and is given a shard."""
+    for scene in scenes:
+        scene.start("w1")
+        scene.mixed(20)
+    for scene in scenes:
+        until(lambda scene=scene: scene.workers() >= {"w0", "w1"}, 60, "the second worker")  # type: ignore[misc]
+    evidence = [scene.hand_over(SHARD, "w1") for scene in scenes]
+    for scene in scenes:
+        until(lambda scene=scene: owned(scene, "w1"), HAND_OVER_SECONDS, "the hand-off")  # type: ignore[misc]
+        scene.mixed(20)
+    return evidence
+
+
+def die(scenes: list[FaultScene]) -> list[str]:
+    """The second worker dies; the first one, who is the leader, takes its shard."""
+    for scene in scenes:
+        assert scene.leader() == "w0"
+        scene.mixed(20)
+    evidence = [scene.lose(scene.started[1]) for scene in scenes]
+    for scene in scenes:
+        until(lambda scene=scene: owned(scene, "w0", "w0"), 60, "the takeover")  # type: ignore[misc]
+    return evidence
+
+
+def join_while_dead(scenes: list[FaultScene]) -> list[str]:
+    """The engine is away, the only worker waits; another one joins and is given a shard of the one that waits."""
+    for scene in scenes:
+        scene.gate.shut()
+        scene.mixed(20)
+        scene.waits(len(scene.lines("waiting for the search engine")) + 1)
+    evidence = [scene.hand_over(SHARD, "w1") for scene in scenes]
+    old = [next(note.process for note in scene.children() if note.shard == SHARD) for scene in scenes]
+    for scene in scenes:
+        scene.start("w1")
+    for scene in scenes:
+        until(lambda scene=scene: owned(scene, "w1"), HAND_OVER_SECONDS, "the hand-off")  # type: ignore[misc]
+    said = [scene.acknowledged(child) for scene, child in zip(scenes, old, strict=True)]
+    for scene in scenes:
+        scene.gate.open()
+    for number, scene in enumerate(scenes):
+        scene.settled(60)
+        until(lambda number=number: not old[number].alive(), 30, "the end of the old child")  # type: ignore[misc]
+        assert scene.acknowledged(old[number]) == said[number], "it checkpointed after its lease was gone"
+    return evidence
+
+
+def restart_one_by_one_while_dead(scenes: list[FaultScene]) -> list[str]:
+    """The engine is away; each worker is stopped and started again."""
+    for scene in scenes:
+        scene.gate.shut()
+        scene.mixed(20)
+        scene.waits(len(scene.lines("waiting for the search engine")) + 1)
+    before = [scene.positions() for scene in scenes]
+    evidence = []
+    for scene in scenes:
+        evidence.append(scene.terminate(scene.started[-1], "w1 of a rolling restart, the cluster is dead"))
+    for scene in scenes:
+        scene.start("w1")
+    for scene in scenes:
+        scene.terminate(scene.started[0], "w0 of a rolling restart, the cluster is dead")
+    for scene in scenes:
+        scene.start("w0")
+        scene.waits(len(scene.lines("waiting for the search engine")) + 1)
+    assert [scene.positions() for scene in scenes] == before, "nothing is checkpointed while the cluster is dead"
+    for scene in scenes:
+        scene.gate.open()
+    return evidence
+
+
+FAULTS = {
+    "a second worker joins": join,
+    "SIGKILL of the second worker": die,
+    "a second worker joins while a dead cluster is waited for": join_while_dead,
+    "rolling restart while a dead cluster is waited for": restart_one_by_one_while_dead,
+}
+
+
+def test_workers_come_and_go(make_scenes: MakeScenes, ledger: Ledger) -> None:
+    scenes = make_scenes()
+    started(scenes, shards=2)
+    lines: dict[str, list[str]] = {}
+    for fault, make in FAULTS.items():
+        lines[fault] = make(scenes)
+        for scene in scenes:
+            scene.mixed(20)
+        for scene in scenes:
+            scene.settled(90)
+    for number, scene in enumerate(scenes):
+        assert not [line for line in scene.lines() if line["level"] == "error"]
+        for one in scene.started:
+            if one.poll() is None:
+                scene.stop(one)
+        rows = {fault: lines[fault][number] for fault in FAULTS}
+        scene.row(ledger, rows, "all there, each once; no checkpoint of one who lost the lease")
+
+
+def test_a_second_process_with_the_same_worker_id_refuses(make_scenes: MakeScenes, ledger: Ledger) -> None:
+    scenes = make_scenes()
+    started(scenes)
+    seconds = [(scene, scene.start("w0")) for scene in scenes]
+    for scene, second in seconds:
+        scene.mixed(20)
+        assert second.wait(30) == EX_TEMPFAIL
+        (said,) = scene.lines("another consumer with this worker id runs")
+        scene.started.remove(second)
+        scene.settled()
+        assert len(scene.lines("daemon started")) == 1
+        scene.stop()
+        scene.row(ledger, {"a second process with the same worker id": json.dumps(said)}, "it refuses", EX_TEMPFAIL)
