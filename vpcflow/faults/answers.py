@@ -55,17 +55,24 @@ class Html(Rule, tag="html", frozen=True, kw_only=True):
 
 
 class AnswerTwice(Rule, tag="answer_twice", frozen=True, kw_only=True):
-    """Send the answer again after so many seconds: nobody must take it for that of the connection's next request."""
+    """Send the answer again after so many seconds: nobody must take it for that of the connection's next request.
 
-    seconds: float = 0.05
+    0: both in one piece.
+    """
+
+    seconds: float = 0.0
 
     def run(self, exchange: Exchange) -> None:
         """Forward, answer, answer."""
         response = exchange.forward()
         exchange.note(applied_status=response.status)
-        exchange.reply(response)
-        exchange.clock.sleep(self.seconds)
-        exchange.reply(response)
+        answer = response.head() + response.body
+        if self.seconds:
+            exchange.send(answer)
+            exchange.clock.sleep(self.seconds)
+            exchange.send(answer)
+        else:
+            exchange.send(answer * 2)
 
 
 class WrongCount(Rule, tag="wrong_count", frozen=True, kw_only=True):

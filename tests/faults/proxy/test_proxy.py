@@ -212,8 +212,10 @@ def test_nonsense_instead(desk: Desk, bulk: Bulk, action: str, kind: str) -> Non
     assert [line["applied_status"] for line in desk.lines()] == [200, None]
 
 
-def test_answer_twice(desk: Desk) -> None:
-    host, port = desk.proxy('[[rule]]\naction = "answer_twice"\nnth = 1').url.removeprefix("http://").split(":")
+@pytest.mark.parametrize("seconds", [0, 0.01])
+def test_answer_twice(desk: Desk, seconds: float) -> None:
+    script = f'[[rule]]\naction = "answer_twice"\nseconds = {seconds}\nnth = 1'
+    host, port = desk.proxy(script).url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as near, near.makefile("rb") as stream:
         for name in (b"one", b"two"):
             near.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n" + name)
