@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, Protocol
 from urllib.parse import quote
 
-from vpcflow.errors import SinkRefused
+from vpcflow.errors import SinkRefused, SinkUnavailable
 from vpcflow.logs import get_logger
 from vpcflow.sink.response import request_error
 
@@ -78,6 +78,8 @@ def check_data_stream(engine: Asks, target: str) -> None:
     """
     reply = engine.request("GET", f"/{quote(target, safe='')}?filter_path=*.data_stream")
     if reply.status in _OK:
+        if not isinstance(reply.body, Mapping):
+            raise _nonsense(engine, f"about {target}")
         if not reply.body:  # there, but none of its indices belongs to a data stream
             raise SinkRefused(
                 f"{engine.where}: {target} is a plain index or an alias of such, not a data stream; delete or rename it, "
@@ -111,10 +113,8 @@ def no_such_api(reply: Answered) -> bool:
 
 
 def _check_template(engine: Asks, target: str, body: object) -> None:
-    found = body.get("index_templates", ()) if isinstance(body, Mapping) else ()
     winner: Mapping[str, object] | None = None
-    for entry in found:
-        template = entry["index_template"]
+    for template in _templates(engine, body):
         if any(fnmatchcase(target, pattern) for pattern in _patterns(template)) and (
             winner is None or _priority(template) > _priority(winner)
         ):
@@ -141,6 +141,23 @@ def _stored(engine: Asks, path: str) -> Mapping[str, object] | None:
         return None
     if reply.status not in _OK:
         raise request_error(reply.status, reply.body, where=engine.where, asked=f"GET {path}")
-    body = reply.body if isinstance(reply.body, Mapping) else {}
-    template: Mapping[str, object] = body["index_templates"][0]["index_template"]
+    template = next(_templates(engine, reply.body), None)
+    if template is None:
+        raise _nonsense(engine, f"to GET {path}")
     return {key: value for key, value in template.items() if key not in _DATES}
+
+
+def _templates(engine: Asks, body: object) -> Iterator[Mapping[str, object]]:
+    """Yield the templates of an answer. Raises SinkUnavailable where it is none: a proxy's page, a cut-off body."""
+    found = body.get("index_templates") if isinstance(body, Mapping) else None
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        raise _nonsense(engine, "about index templates")
+    for entry in found:
+        template = entry.get("index_template") if isinstance(entry, Mapping) else None
+        if not isinstance(template, Mapping):
+            raise _nonsense(engine, "about index templates")
+        yield template
+
+
+def _nonsense(engine: Asks, what: str) -> SinkUnavailable:
+    return SinkUnavailable(f"{engine.where}: the answer {what} is none of a search engine; is something between us?")

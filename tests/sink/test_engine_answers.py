@@ -1,0 +1,150 @@
+"""What becomes of each answer, above all of those that are none: no garbage is ever a success."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from tests.sink.peers import CREATED, DONE, ONE, Canned, Server, nobody
+from vpcflow.errors import SinkError, SinkRefused, SinkUnavailable
+from vpcflow.sink.abstract import BodyTooLarge
+from vpcflow.sink.engine import EngineSink
+from vpcflow.types import Bulk
+
+Connect: TypeAlias = Callable[..., EngineSink]
+HTML = {"Content-Type": "text/html"}
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_the_client_itself_never_tries_again(server: Server, connect: Connect, status: int) -> None:
+    server.answers = [Canned(status=status, body=b"<html>", headers={**HTML, "Retry-After": "7"})]
+    with pytest.raises(SinkUnavailable) as caught:
+        connect(server).write(ONE)
+    assert caught.value.retry_after == 7
+    assert len(server.bulks) == 1
+
+
+@pytest.mark.parametrize(
+    "canned",
+    [
+        Canned(hang_up=True),
+        Canned(cut=10),
+        Canned(cut=len(CREATED)),
+        Canned(body=b"{"),
+        Canned(body=CREATED[:-1]),
+        Canned(body=b""),
+        Canned(status=204, body=b""),
+        Canned(status=202, body=b'{"errors":false}'),
+        Canned(body=b"<html><body>Please log in</body></html>", headers=HTML),
+        Canned(body=b"<html>", headers={"Content-Type": "application/json"}),
+        Canned(body=b"", headers={"Content-Type": "image/png"}),
+        Canned(body=b"<xml/>", headers={"Content-Type": "application/xml"}),
+        Canned(body=b"{}", headers={"Content-Type": "application/vnd.other+json"}),
+        Canned(body=b"null"),
+        Canned(body=b"true"),
+        Canned(body=b"[]"),
+        Canned(body=b'{"errors":false,"items":[]}'),
+        Canned(body=b'{"errors":false,"items":null}'),
+        Canned(body=b'{"errors":false,"items":[{}]}'),
+        Canned(body=b'{"errors":false,"items":[{"create":{}}]}'),
+        Canned(body=b'{"errors":false,"items":[{"create":{"status":"201"}}]}'),
+        Canned(body=b'{"errors":false,"items":[{"index":{"status":201}}]}'),
+        Canned(body=b'{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":201}}]}'),
+        Canned(body=b"\xff\xfe\x00garbage"),
+        Canned(body=b"\x1f\x8bnot gzip", headers={"Content-Encoding": "gzip"}),
+    ],
+)
+def test_answers_that_decide_nothing(server: Server, connect: Connect, canned: Canned) -> None:
+    server.answers = [canned]
+    with pytest.raises(SinkUnavailable) as caught:
+        connect(server).write(ONE)
+    assert "\n" not in str(caught.value)
+    assert len(server.bulks) == 1
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server: Server, connect: Connect, serve: Callable[[], Server], status: int) -> None:
+    other = serve()
+    server.answers = [Canned(status=status, body=b"", headers={"Location": f"{other.url}/logs-x-y/_bulk"})]
+    with pytest.raises(SinkRefused, match="redirect") as caught:
+        connect(server, product="opensearch").write(ONE)
+    assert caught.value.exit_code == 78
+    assert other.requests == [], "credentials and data stay where they were meant to go"
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 407, 409, 410, 415, 418, 421, 451])
+def test_pages_of_somebody_between_are_refusals(server: Server, connect: Connect, status: int) -> None:
+    server.answers = [Canned(status=status, body=b"<html>no</html>", headers=HTML)]
+    with pytest.raises(SinkError):
+        connect(server).write(ONE)
+    assert len(server.bulks) == 1
+
+
+def test_any_media_type_with_the_right_content_will_do(server: Server, connect: Connect) -> None:
+    server.answers = [Canned(headers={"Content-Type": "application/vnd.elasticsearch+json; compatible-with=8"})]
+    assert list(connect(server).write(ONE).outcomes) == DONE
+
+
+def test_a_compressed_answer_is_read(server: Server, connect: Connect) -> None:
+    server.answers = [Canned(body=gzip.compress(CREATED), headers={"Content-Encoding": "gzip"})]
+    assert list(connect(server).write(ONE).outcomes) == DONE
+
+
+def test_413_is_its_own_error(server: Server, connect: Connect) -> None:
+    server.answers = [Canned(status=413, body=b"")]
+    with pytest.raises(BodyTooLarge):
+        connect(server).write(ONE)
+
+
+def test_a_collection_that_takes_no_ids(server: Server, connect: Connect) -> None:
+    """As Amazon OpenSearch Serverless answers for a collection that is not of type SEARCH."""
+    reason = "Document ID is not supported in create/index operation request"
+    item = f'{{"create":{{"status":400,"error":{{"type":"illegal_argument_exception","reason":"{reason}"}}}}}}'
+    server.answers = [Canned(body=f'{{"errors":true,"items":[{item}]}}'.encode())]
+    with pytest.raises(SinkRefused, match=r"index\.accept_duplicates") as caught:
+        connect(server).write(ONE)
+    assert caught.value.exit_code == 78
+
+
+def test_nobody_listens(connect: Connect) -> None:
+    with pytest.raises(SinkUnavailable, match="Connection refused"):
+        connect(hosts=(nobody(),)).write(ONE)
+
+
+def test_a_name_that_nobody_knows(connect: Connect) -> None:
+    with pytest.raises(SinkUnavailable, match=r"nowhere\.invalid"):
+        connect(hosts=("http://nowhere.invalid:9200",)).write(ONE)
+
+
+def test_a_silent_server_is_left_after_the_timeout(connect: Connect) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(SinkUnavailable, match="ConnectionTimeout"):
+            connect(hosts=(url,), request_timeout_seconds=0.1).write(ONE)
+
+
+def test_a_server_that_speaks_something_else(connect: Connect) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        engine = connect(hosts=(f"http://127.0.0.1:{other.getsockname()[1]}",), product="opensearch")
+        other.settimeout(10)
+
+        def greet() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(10)
+                connection.sendall(b"220 mail.example.com ESMTP\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(SinkUnavailable):
+            engine.write(Bulk(ONE.body, 1))
+        thread.join()

@@ -1,0 +1,132 @@
+"""What authenticates us: sent as it should be, read again when it is refused, shown nowhere."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from tests.sink.peers import DONE, ONE, Canned, Request, Server
+from vpcflow.errors import ConfigError, SinkRefused
+from vpcflow.sink.connection import Credentials, EngineOptions
+from vpcflow.sink.engine import EngineSink
+
+Connect: TypeAlias = Callable[..., EngineSink]
+REFUSED = Canned(status=401, body=b'{"error":{"type":"security_exception","reason":"unable to authenticate"}}')
+
+
+def wanting(key: str) -> Callable[[Request], Canned | None]:
+    return lambda request: None if request.headers.get("authorization") == f"ApiKey {key}" else REFUSED
+
+
+def test_credentials_are_sent(server: Server, connect: Connect) -> None:
+    connect(server, api_key="a2V5OnNlY3JldA==", username="ignored").write(ONE)
+    connect(server, bearer="AAEAAWVsYXN0aWM").write(ONE)
+    connect(server, username="elastic", password="pässword").write(ONE)
+    connect(hosts=(server.url.replace("//", "//me:p%20w@"),)).write(ONE)
+    assert [request.headers["authorization"] for request in server.bulks] == [
+        "ApiKey a2V5OnNlY3JldA==",
+        "Bearer AAEAAWVsYXN0aWM",
+        "Basic ZWxhc3RpYzpww6Rzc3dvcmQ=",
+        "Basic bWU6cCB3",
+    ]
+
+
+def test_a_password_in_one_url_is_not_sent_to_another_host(
+    server: Server, connect: Connect, serve: Callable[[], Server]
+) -> None:
+    other = serve()
+    engine = connect(hosts=(server.url.replace("//", "//me:geheim@"), other.url))
+    for _ in range(4):
+        engine.write(ONE)
+    assert all("authorization" in request.headers for request in server.requests)
+    assert other.bulks
+    assert not any("authorization" in request.headers for request in other.requests)
+
+
+def test_nothing_shows_a_secret(server: Server, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = {
+        "api_key": "geheim2",
+        "bearer": "geheim3",
+        "password": "geheim4",
+        "proxy": "http://u:geheim5@127.0.0.1:1",
+    }
+    options = EngineOptions(hosts=("http://u:geheim1@127.0.0.1:1",), **secrets)
+    shown = [repr(options), repr(options.credentials), options.where]
+    for values in ({}, {"api_key": "geheim2", "proxy": ""}, {"username": "u", "password": "geheim4"}):
+        with pytest.raises(Exception, match=r"127\.0\.0\.1") as caught:
+            connect(hosts=("http://u:geheim1@127.0.0.1:1",), **values).write(ONE)
+        shown.append(str(caught.value))
+    server.answers = [REFUSED]
+    with pytest.raises(SinkRefused) as refused:
+        connect(hosts=(server.url.replace("//", "//me:geheim1@"),), username="u", password="geheim4").write(ONE)
+    shown += [str(refused.value), caplog.text]
+    assert "me:" not in "".join(shown)
+    assert "geheim" not in "".join(shown)
+
+
+@pytest.mark.parametrize("key", ["api_key", "bearer"])
+@pytest.mark.parametrize("value", ["geheim\nx", "geheim€", "geheim\x7f"])
+def test_a_key_that_no_header_can_carry(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"elasticsearch\.{key}") as caught:
+        EngineSink(EngineOptions(hosts=("http://127.0.0.1:1",), **{key: value}))  # type: ignore[arg-type]
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_rotated_secret_is_read_again_once(server: Server, connect: Connect) -> None:
+    server.answers = [REFUSED, Canned(), REFUSED]
+    reads: list[Credentials] = []
+
+    def reload() -> Credentials:
+        reads.append(Credentials(api_key="new"))
+        return reads[-1]
+
+    engine = connect(server, api_key="old", reload=reload)
+    assert list(engine.write(ONE).outcomes) == DONE
+    assert [request.headers["authorization"] for request in server.bulks] == ["ApiKey old", "ApiKey new"]
+    with pytest.raises(SinkRefused) as caught:
+        engine.write(ONE)
+    assert caught.value.exit_code == 77
+    assert len(server.bulks) == 3, "the same secret is not tried twice"
+    assert len(reads) == 2
+
+
+def test_many_threads_that_are_refused_at_once_read_once(server: Server, connect: Connect) -> None:
+    """All of them sent the old key; one reads the new one, the others take it over."""
+    all_refused = threading.Barrier(6)
+
+    def judge(request: Request) -> Canned | None:
+        if request.headers["authorization"] != "ApiKey old":
+            return None
+        all_refused.wait(10)
+        return REFUSED
+
+    server.judge = judge
+    reads: list[int] = []
+
+    def reload() -> Credentials:
+        reads.append(1)
+        return Credentials(api_key="new")
+
+    engine = connect(server, product="opensearch", api_key="old", reload=reload)
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(list(engine.write(ONE).outcomes))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [DONE] * 6
+    assert len(reads) == 1
+    assert len(server.bulks) == 12
+
+
+def test_a_second_rotation_is_noticed_too(server: Server, connect: Connect) -> None:
+    keys = iter(["second", "third"])
+    engine = connect(server, product="opensearch", api_key="first", reload=lambda: Credentials(api_key=next(keys)))
+    for key in ("first", "second", "third"):
+        server.judge = wanting(key)
+        assert list(engine.write(ONE).outcomes) == DONE
