@@ -101,13 +101,13 @@ def _supervise(path: Path | None, environ: Mapping[str, str]) -> int:
     me = Process.of(os.getpid())
     if me is None:
         raise ConfigError("/proc does not show this process; the consumer needs Linux with /proc")
+    address = address_of(settings.metrics.listen)
     worker = daemon.worker_of(settings, environ)
     base = Path(settings.consumer.run_folder or Path(tempfile.gettempdir()) / f"vpcflow-{os.getuid()}").absolute()
     folder = RunFolder.of_worker(base, worker.application, worker.worker_id)
     command = daemon.command(
         folder, settings, java.find_java(settings.consumer.java, environ), java.find_jars(settings.consumer.jars)
     )
-    address = address_of(settings.metrics.listen)
     clock = SystemClock()
     board = Board(folder, clock, absence=2 * settings.consumer.restart_max_seconds + _ABSENCE_SECONDS)
     supervisor = Supervisor(

@@ -116,9 +116,14 @@ def test_waits_for_a_dead_cluster_and_leaves_when_told_to_stop(bench: Bench) -> 
     bench.tell(one, INITIALIZE)
     until(waits(bench))
     assert [note.shard for note in bench.notes()] == ["shardId-7"]
+    until(lambda: [report["state"] for report in bench.folder.reports()] == ["waiting"])
+    (report,) = bench.folder.reports()
+    assert report["shard"] == "shardId-7"
+    assert f"127.0.0.1:{bench.port}" in report["reason"]
     bench.folder.ask_stop()
     assert one.wait(5) == 75
     assert [note.exit_code for note in bench.notes()] == [75]
+    assert [report["state"] for report in bench.folder.reports()] == ["leaving"]
     assert one.stdout is not None
     assert one.stdout.read() == b""
 
