@@ -118,9 +118,10 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
             subsequence=subsequence,
             arrival_ms=arrival if arrival > 0 else None,  # see consumer.child: the KCL may not know it
         )
+        data = record.binary_data  # decoded at each look
         self._submitted = position
-        self._checkpoints.note_record(len(record.binary_data))
-        self._pipeline.submit(Record(data=record.binary_data, origin=origin, position=position))
+        self._checkpoints.note_record(len(data))
+        self._pipeline.submit(Record(data=data, origin=origin, position=position))
 
     @contextlib.contextmanager
     def _leaving(self, checkpointer: Checkpointer | None = None) -> Iterator[None]:
