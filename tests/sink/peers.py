@@ -194,7 +194,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         with socket.create_connection((url.hostname or "", url.port or 80), timeout=10) as there:
             lines = [f"{self.command} {url.path}?{url.query} HTTP/1.0"]
-            lines += [f"{name}: {value}" for name, value in self.headers.items() if name != "Proxy-Authorization"]
+            lines += [
+                f"{name}: {value}" for name, value in self.headers.items() if name.lower() != "proxy-authorization"
+            ]
             there.sendall("\r\n".join([*lines, "", ""]).encode() + body)
             _copy(there, self.connection)
 

@@ -55,17 +55,17 @@ def test_nothing_shows_a_secret(server: Server, connect: Connect, caplog: pytest
         "password": "geheim4",
         "proxy": "http://u:geheim5@127.0.0.1:1",
     }
-    options = EngineOptions(hosts=("http://u:geheim1@127.0.0.1:1",), **secrets)
+    options = EngineOptions(hosts=("http://somebody:geheim1@127.0.0.1:1",), **secrets)
     shown = [repr(options), repr(options.credentials), options.where]
     for values in ({}, {"api_key": "geheim2", "proxy": ""}, {"username": "u", "password": "geheim4"}):
         with pytest.raises(Exception, match=r"127\.0\.0\.1") as caught:
-            connect(hosts=("http://u:geheim1@127.0.0.1:1",), **values).write(ONE)
+            connect(hosts=("http://somebody:geheim1@127.0.0.1:1",), **values).write(ONE)
         shown.append(str(caught.value))
     server.answers = [REFUSED]
     with pytest.raises(SinkRefused) as refused:
-        connect(hosts=(server.url.replace("//", "//me:geheim1@"),), username="u", password="geheim4").write(ONE)
+        connect(hosts=(server.url.replace("//", "//somebody:geheim1@"),), username="u", password="geheim4").write(ONE)
     shown += [str(refused.value), caplog.text]
-    assert "me:" not in "".join(shown)
+    assert "somebody:" not in "".join(shown)
     assert "geheim" not in "".join(shown)
 
 

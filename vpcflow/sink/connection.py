@@ -75,7 +75,7 @@ class EngineOptions:
     max_wire_bytes: the longest body that is sent, after compression.
     """
 
-    hosts: tuple[str, ...] = ("http://127.0.0.1:9200",)
+    hosts: tuple[str, ...] = field(default=("http://127.0.0.1:9200",), repr=False)  # a URL may hold a password
     cloud_id: str = ""
     product: Literal["auto", "elasticsearch", "opensearch"] = "auto"
     service: Literal["", "es", "aoss"] = ""

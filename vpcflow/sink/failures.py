@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Iterator
 
-from elastic_transport import TlsError, TransportError
+from elastic_transport import TransportError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
 from vpcflow.errors import EX_NOPERM, SinkError, SinkRefused, SinkUnavailable
@@ -21,7 +21,10 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (4\d\d)[^\n]{0,100}")
 
 def nothing_was_sent(error: TransportError) -> bool:
     """Return whether the host, or the proxy before it, was never reached: another one may be asked at once."""
-    return any(isinstance(cause, (NewConnectionError, ConnectTimeoutError, ProxyError)) for cause in _chain(error))
+    causes = list(_chain(error))
+    return any(
+        isinstance(cause, (NewConnectionError, ConnectTimeoutError, ProxyError)) for cause in causes
+    ) and not any(isinstance(cause, ssl.SSLError) for cause in causes)
 
 
 def translate(error: TransportError, where: str) -> SinkError:
@@ -39,15 +42,15 @@ def translate(error: TransportError, where: str) -> SinkError:
                 "password",
                 exit_code=EX_NOPERM,
             )
-    if isinstance(error, TlsError):
-        for cause in causes:
-            refused = _tls(cause, where)
-            if refused is not None:
-                return refused
+    whose = "the proxy's" if any(isinstance(cause, ProxyError) for cause in causes) else "its"
+    for cause in causes:
+        refused = _tls(cause, where, whose)
+        if refused is not None:
+            return refused
     return SinkUnavailable(f"{where}: no usable answer: {_words(error)}")
 
 
-def _tls(cause: BaseException, where: str) -> SinkRefused | None:
+def _tls(cause: BaseException, where: str, whose: str) -> SinkRefused | None:
     """Return what the next handshake will say, too."""
     if isinstance(cause, FingerprintError):
         said = str(cause.args[-1])
@@ -58,7 +61,7 @@ def _tls(cause: BaseException, where: str) -> SinkRefused | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = getattr(cause, "verify_message", "") or "of an unknown CA"
         return SinkRefused(
-            f"{where}: its certificate is not trusted: {reason}; set elasticsearch.ca_certs or certificate_fingerprint"
+            f"{where}: {whose} certificate is not trusted: {reason}; set elasticsearch.ca_certs or certificate_fingerprint"
         )
     reason = getattr(cause, "reason", "") if isinstance(cause, ssl.SSLError) else ""
     if reason in _NOT_TLS:
