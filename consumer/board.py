@@ -17,7 +17,9 @@ __all__ = ["Board", "Problem"]
 _STILL_SECONDS = 30.0  # the supervisor's loop turns at least each half second
 _SILENT_SECONDS = 30.0  # a child reports each second
 _WAIT_SECONDS = 5.0  # a wait that is over sooner is no news
-_SETTLE_SECONDS = 20.0  # a daemon without a child after so long is a spare: it has no lease
+_SETTLE_SECONDS = (
+    120.0  # a daemon without a child after so long is a spare, without a lease; a first start takes about 100
+)
 _FOLD_SECONDS = 5.0
 
 

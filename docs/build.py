@@ -11,27 +11,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vpcflow.codec.reference import field_table, preset_table
+from vpcflow.metrics.reference import metric_table
 from vpcflow.settings.reference import configuration_page
 
 DOCS = Path(__file__).parent
 
 
-def _filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
+def _filled(page: Path, parts: dict[str, Callable[[], str]]) -> str:
+    text = page.read_text(encoding="utf-8")
     for name, make in parts.items():
         block = f"<!-- {name} -->\n{make()}<!-- end of {name} -->"
         text, count = re.subn(rf"<!-- {name} -->.*?<!-- end of {name} -->", lambda _, b=block: b, text, flags=re.DOTALL)
         if count != 1:
-            sys.exit(f"docs/mapping.md: the part {name!r} stands there {count} times, not once")
+            sys.exit(f"docs/{page.name}: the part {name!r} stands there {count} times, not once")
     return text
 
 
 def pages() -> dict[Path, str]:
     """Return each page that is made of code, with what it should hold."""
-    mapping = DOCS / "mapping.md"
-    parts = {"field table": field_table, "preset table": preset_table}
+    mapping, metrics = DOCS / "mapping.md", DOCS / "metrics.md"
     return {
         DOCS / "configuration.md": configuration_page(),
-        mapping: _filled(mapping.read_text(encoding="utf-8"), parts),
+        mapping: _filled(mapping, {"field table": field_table, "preset table": preset_table}),
+        metrics: _filled(metrics, {"metric table": metric_table}),
     }
 
 
