@@ -92,19 +92,9 @@ def test_a_fault_that_passes(scene: Scene, ledger: Ledger, name: str) -> None:
     assert scene.error is None
     assert bool(scene.waits) == case.waits, scene.waits
     kind = case.rule.split('"')[1]
-    if kind in {"delay", "drip"}:
-        ended(scene, kind)
+    scene.ended()
     scene.record(ledger, name, "proxy", scene.evidence(kind), case.promise)
     assert scene.counts.created + scene.counts.duplicate == scene.sent
-
-
-def ended(scene: Scene, kind: str) -> None:
-    """Wait until what was delayed has reached the engine: only then is it told whether it is there twice."""
-    from tests.e2e.conftest import until
-
-    assert scene.proxy is not None
-    journal = scene.proxy.journal
-    until(lambda: any('"ended": true' in line for line in journal.lines(kind)), 20, "end of the fault")
 
 
 @matrix("elasticsearch-pattern")
