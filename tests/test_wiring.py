@@ -98,7 +98,11 @@ def test_delivery_through_any_sink() -> None:
 
 def test_a_pipeline_waits_for_its_cluster_and_can_be_stopped(tmp_path: Path) -> None:
     reasons: list[str] = []
-    settings = settings_of(ELASTICSEARCH__HOSTS="http://127.0.0.1:1", DEADLETTERS__PATH=str(tmp_path / "dead"))
+    settings = settings_of(
+        ELASTICSEARCH__HOSTS="http://127.0.0.1:1",
+        DEADLETTERS__PATH=str(tmp_path / "dead"),
+        DEADLETTERS__ACCEPT_LOSS="true",
+    )
     with pytest.raises(Stopped):
         wiring.pipeline(
             settings,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 from vpcflow.clock import Clock
 from vpcflow.codec import Decoder
 from vpcflow.codec.template import index_template
-from vpcflow.deadletters.files import FileDeadLetters
 from vpcflow.errors import ConfigError, SinkUnavailable
 from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
@@ -21,6 +20,7 @@ from vpcflow.sink.connection import Credentials, EngineOptions
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.engine import EngineSink
 from vpcflow.sink.window import Window
+from vpcflow.wiring_deadletters import deadletters
 
 __all__ = ["codec_options", "delivery", "engine_options", "pipeline", "retry_policy", "sink", "template"]
 
@@ -127,12 +127,13 @@ def pipeline(
     """Return the way from records to settled positions.
 
     Raises:
-        ConfigError: a setting that cannot be used.
+        ConfigError: a setting that cannot be used, dead letters on storage that does not last among them.
         SinkRefused: the target is not what it should be (a data stream without its template).
         SinkUnavailable: the cluster stayed away beyond `retry.deadline_seconds`.
         Stopped: a stop was asked for while the cluster was waited for.
     """
     decoder = Decoder(codec_options(settings))
+    letters = deadletters(settings, os.environ, clock, connect=sink, should_stop=should_stop, on_wait=on_wait)
     engine = sink(settings)
     # A cluster that is away at the start is waited for like one that goes away later.
     retry_policy(settings).run(
@@ -151,7 +152,7 @@ def pipeline(
     return Pipeline(
         decoder=decoder,
         delivery=delivery(settings, engine, should_stop=should_stop, on_wait=on_wait, clock=clock, meters=meters),
-        deadletters=FileDeadLetters(Path(settings.deadletters.path), clock=clock),
+        deadletters=letters,
         bounds=bounds,
         clock=clock,
         reject_diverted=settings.index.failure_store == "dead_letter",

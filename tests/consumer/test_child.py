@@ -48,6 +48,7 @@ class Bench:
             cwd=self.path,
             env={
                 "PATH": os.environ["PATH"],
+                "VPCFLOW_DEADLETTERS__ACCEPT_LOSS": "true",
                 "PYTHONPATH": str(ROOT),
                 "VPCFLOW_KINESIS__STREAM": "flow-logs",
                 "VPCFLOW_ELASTICSEARCH__HOSTS": f"http://127.0.0.1:{self.port}",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from vpcflow.clock import FakeClock
 from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.deadletters.files import FileDeadLetters, read_entries
+from vpcflow.deadletters.file_shelves import read_entries
+from vpcflow.deadletters.files import FileDeadLetters
 from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.errors import DataError, DeadLetterError
 
@@ -122,7 +123,7 @@ class FakeProcess:
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
-    (tmp_path / "1-1-0001.jsonl").write_bytes(LETTER.to_json() + b'{"format_version":2}\n')
+    (tmp_path / "1-1-0001.jsonl").write_bytes(LETTER.to_json() + b'{"format_version":3}\n')
     with pytest.raises(DataError, match=r"0001\.jsonl:2"):
         list(read_entries(tmp_path))
     (tmp_path / "1-1-0001.jsonl").write_bytes(b"not json\n")

@@ -160,6 +160,7 @@ hosts = ["{self.gate.url}"]
 max_seconds = 1.0
 [deadletters]
 path = "dead letters"
+accept_loss = true
 [kinesis]
 stream = "{self.name}"
 application = "{self.name}"
@@ -250,6 +251,8 @@ restart_max_seconds = 2.0
 
     def ask(self, path: str) -> tuple[int, str]:
         """Return status and body of the consumer's endpoint; 0 while nobody answers."""
+        if self.run.endpoint() is None:
+            return 0, ""
         try:
             with urlopen(f"http://127.0.0.1:{self.run.endpoint()}{path}", timeout=10) as reply:
                 return int(reply.status), reply.read().decode()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from vpcflow.clock import Clock
 from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.errors import DataError, DeadLetterError
+from vpcflow.errors import DeadLetterError
 
-__all__ = ["FileDeadLetters", "read_entries"]
+__all__ = ["SUFFIX", "FileDeadLetters", "lock_file", "sync_folder"]
 
-_SUFFIX = ".jsonl"
+SUFFIX = ".jsonl"
 
 
 class FileDeadLetters:
     """Dead letters in a folder, files of its own for each process: `<start>-<pid>-<number>.jsonl`.
 
-    Nobody else writes to them, so a line that a crash cut off can only be the last of a file that is never continued.
+    No other process appends to them, so a line that a crash cut off can only be the last of a file that is never continued.
+    A replay may take a file away: each `put` locks the file, and begins another if the one it has is no longer there.
     """
 
     def __init__(self, folder: Path, *, clock: Clock, max_file_bytes: int = 64_000_000) -> None:
@@ -31,6 +32,7 @@ class FileDeadLetters:
         self._max_file_bytes = max_file_bytes
         self._stem = f"{clock.wall_ms()}-{os.getpid()}"
         self._number = 0
+        self._path = folder
         self._descriptor: int | None = None
         self._size = 0
         try:
@@ -53,6 +55,7 @@ class FileDeadLetters:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         except OSError as error:
             self.close()
             raise self._error(error) from error
@@ -65,22 +68,26 @@ class FileDeadLetters:
             os.close(descriptor)
 
     def _file(self, more: int) -> int:
+        """Return the file to append to, locked."""
         if self._descriptor is not None and self._size and self._size + more > self._max_file_bytes:
+            self.close()
+        if self._descriptor is not None and not lock_file(self._descriptor, self._path):
             self.close()
         if self._descriptor is None:
             self._descriptor = self._begin()
             self._size = 0
+            lock_file(self._descriptor, self._path)  # empty: a replay has no reason to take it away
         return self._descriptor
 
     def _begin(self) -> int:
         while True:
             self._number += 1
-            path = self._folder / f"{self._stem}-{self._number:04}{_SUFFIX}"
+            self._path = self._folder / f"{self._stem}-{self._number:04}{SUFFIX}"
             try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
             except FileExistsError:  # a container's pid 1, started twice in a millisecond
                 continue
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             return descriptor
 
     def _error(self, error: OSError) -> DeadLetterError:
@@ -90,32 +97,17 @@ class FileDeadLetters:
         )
 
 
-def read_entries(folder: Path) -> Iterator[DeadLetter]:
-    """Yield what is in a folder, file by file in the order they were begun; a cut-off last line is left out.
-
-    Raises:
-        DataError: no such folder, or a line that is no dead letter; it says which.
-    """
-    if not folder.is_dir():
-        raise DataError(f"dead letters: {folder} is no folder; give the one of deadletters.path")
-    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=_order):
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    yield DeadLetter.from_json(line)
-                except ValueError as error:
-                    raise DataError(f"{path}:{number}: {error}; remove or mend the line") from error
+def lock_file(descriptor: int, path: Path) -> bool:
+    """Wait until nobody else writes to an open file; return whether it is still the one at `path`."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
-def _order(path: Path) -> tuple[int, str]:
-    start = path.name.partition("-")[0]
-    return (int(start) if start.isdecimal() else 0, path.name)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new file's name as durable as its contents."""
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder as durable as the files' contents."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

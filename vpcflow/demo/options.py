@@ -47,7 +47,7 @@ def settings_of(options: DemoOptions, stack: Stack, work: Path) -> str:
             },
             "elasticsearch": {"hosts": [options.url or stack.engine_url]},
             "document": {"namespace": "demo", "event_original": True},
-            "deadletters": {"path": str(work / "deadletters")},
+            "deadletters": {"path": str(work / "deadletters"), "accept_loss": True},  # `work` is a temporary folder
             "consumer": {
                 "worker_id": "demo",
                 "run_folder": str(work / "run"),

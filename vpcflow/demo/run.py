@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vpcflow import wiring
 from vpcflow.clock import Clock
-from vpcflow.deadletters.files import read_entries
+from vpcflow.deadletters.file_shelves import read_entries
 from vpcflow.demo.consumer import ConsumerProcess
 from vpcflow.demo.evidence import Evidence
 from vpcflow.demo.keep import write_stop

@@ -23,6 +23,7 @@ def complaints(settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple
     yield from _index(settings)
     yield from _engine(settings, origins)
     yield from _amazon(settings)
+    yield from _deadletters(settings)
 
 
 def _numbers(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -77,3 +78,16 @@ def _amazon(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "elasticsearch.collection", f"{problem}; use one of type SEARCH, or set index.accept_duplicates = true"
     if index.accept_duplicates and engine.collection != "timeseries":
         yield "index.accept_duplicates", 'is only for elasticsearch.collection = "timeseries"; leave it out'
+
+
+def _deadletters(settings: Settings) -> Iterator[tuple[str, str]]:
+    letters = settings.deadletters
+    needed = {"file": "path", "s3": "bucket", "sqs": "queue_url", "index": "index"}[letters.kind]
+    if not getattr(letters, needed):
+        yield f"deadletters.{needed}", f'empty; it is needed with deadletters.kind = "{letters.kind}"'
+    if letters.kind == "sqs" and "://" not in letters.queue_url:
+        yield "deadletters.queue_url", "not a URL such as https://sqs.eu-west-1.amazonaws.com/123456789012/letters"
+    if letters.kind == "index" and (letters.index != letters.index.lower() or letters.index[:1] in ("_", "-", "+")):
+        yield "deadletters.index", "an index name is lower case, and begins with none of _ - +"
+    if letters.kind == "index" and settings.elasticsearch.collection == "timeseries":
+        yield "deadletters.kind", 'a collection of type TIMESERIES keeps no ids; use "s3" or "sqs"'

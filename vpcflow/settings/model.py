@@ -196,9 +196,27 @@ class Limits(Section, frozen=True, kw_only=True):
 class DeadLetters(Section, frozen=True, kw_only=True):
     """Where records go that nobody will ever accept."""
 
+    kind: Annotated[
+        Literal["file", "s3", "sqs", "index"],
+        Meta(description="`file`, `s3`, `sqs` (large ones by reference to S3), or `index` (an index of the search engine)."),
+    ] = "file"
     path: Annotated[
-        str, Meta(description="Folder; one file per process, JSON lines, synced before anything is settled.")
+        str, Meta(description="`file`: folder; one file per process, JSON lines, synced before anything is settled.")
     ] = "deadletters"
+    max_file_bytes: Annotated[int, Meta(gt=0, description="`file`: another file is begun beyond this.")] = 64_000_000
+    accept_loss: Annotated[
+        bool, Meta(description="`file`: allow storage that goes away with the machine. Never allowed in a Lambda.")
+    ] = False
+    bucket: Annotated[str, Meta(description="`s3`: the bucket. `sqs`: the one for large letters.")] = ""
+    prefix: Annotated[str, Meta(description="Of the objects' keys in the bucket.")] = "deadletters"
+    queue_url: Annotated[str, Meta(description="`sqs`: URL of the queue.")] = ""
+    max_message_bytes: Annotated[
+        int, Meta(ge=1024, le=1_048_576, description="`sqs`: of a message, and of a batch; 262144 where SQS takes no more.")
+    ] = 1_048_576
+    index: Annotated[str, Meta(description="`index`: its name; a plain index.")] = "vpcflow-deadletters"
+    region: Annotated[str, Meta(description="AWS region of bucket and queue. Empty: the environment's.")] = ""
+    s3_endpoint: Annotated[str, Meta(description="Endpoint override, for emulators and VPC endpoints.")] = ""
+    sqs_endpoint: Annotated[str, Meta(description="Endpoint override of the queue.")] = ""
 
 
 class Kinesis(Section, frozen=True, kw_only=True):
