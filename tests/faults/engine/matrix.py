@@ -1,10 +1,12 @@
-"""Which rows run where: each on both products in both index modes, few of them in the fast tests."""
+"""Which rows run where: each in both index modes and on both products, few of them in the fast tests."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 
-__all__ = ["matrix", "products"]
+__all__ = ["alternating", "matrix", "products"]
 
 PRODUCTS = ("elasticsearch", "opensearch")
 MODES = ("data_stream", "pattern")
@@ -24,3 +26,21 @@ def products(fast: str = "") -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "product", [pytest.param(one, marks=() if one in fast.split() else pytest.mark.slow) for one in PRODUCTS]
     )
+
+
+def alternating(names: Iterable[str], fast: Mapping[str, str]) -> pytest.MarkDecorator:
+    """Return the parameters `name`, `product` and `mode` of faults that the proxy makes alone.
+
+    Whose answer it spoils does not matter much, so each fault meets one product in one mode and the other in the other.
+
+    Args:
+        names: of the faults.
+        fast: the mode in which a fault is among the fast tests.
+    """
+    cells: list[object] = []
+    for place, name in enumerate(names):
+        for at, mode in enumerate(MODES):
+            product = PRODUCTS[(place + at) % 2]
+            marks = () if fast.get(name) == mode else pytest.mark.slow
+            cells.append(pytest.param(name, product, mode, marks=marks, id=f"{name}-{product}-{mode}"))
+    return pytest.mark.parametrize(("name", "product", "mode"), cells)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.engine.matrix import matrix
+from tests.faults.engine.matrix import alternating, matrix
 from tests.faults.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -67,24 +67,14 @@ CASES = {
     "403 per item: cluster block": Case(f'{ITEMS}\nstatus = 403\ntype = "cluster_block_exception"'),
 }
 FAST = {
-    "reset after it was applied": "elasticsearch-data_stream",
-    "truncated answer": "opensearch-pattern",
-    "drip slower than the timeout": "elasticsearch-pattern",
-    "403 per item: cluster block": "opensearch-data_stream",
+    "reset after it was applied": "data_stream",
+    "truncated answer": "pattern",
+    "drip slower than the timeout": "pattern",
+    "403 per item: cluster block": "data_stream",
 }
 
 
-def cells() -> pytest.MarkDecorator:
-    found = []
-    for name in CASES:
-        for product in ("elasticsearch", "opensearch"):
-            for mode in ("data_stream", "pattern"):
-                marks = () if FAST.get(name) == f"{product}-{mode}" else (pytest.mark.slow,)
-                found.append(pytest.param(name, product, mode, marks=marks, id=f"{name}-{product}-{mode}"))
-    return pytest.mark.parametrize(("name", "product", "mode"), found)
-
-
-@cells()
+@alternating(CASES, FAST)
 def test_a_fault_that_passes(scene: Scene, ledger: Ledger, name: str) -> None:
     case = CASES[name]
     scene.before(f"[[rule]]\n{case.rule}\npath = '/_bulk'\n")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.stack
 LIFTED = "waited until it was lifted; nothing lost, nothing twice"
 
 
-@matrix("elasticsearch-data_stream opensearch-pattern")
+@matrix("elasticsearch-data_stream")
 @pytest.mark.parametrize("block", ["write", "read_only", "read_only_allow_delete"])
 def test_a_block_of_the_index(scene: Scene, ledger: Ledger, block: str) -> None:
     def put(value: bool) -> None:  # noqa: FBT001

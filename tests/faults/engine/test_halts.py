@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.engine.matrix import matrix
+from tests.faults.engine.matrix import alternating, matrix
 from tests.faults.engine.scene import WATCH
 from tests.faults.ledger import Ledger
 from vpcflow.errors import SinkRefused
@@ -47,20 +47,10 @@ CASES = {
         'action = "status"\ncode = 302\nanswer_headers = { Location = "/elsewhere" }', 78, "elasticsearch.hosts"
     ),
 }
-FAST = {"403 per item: missing privilege": "elasticsearch-data_stream", "redirect 302": "opensearch-pattern"}
+FAST = {"403 per item: missing privilege": "data_stream", "redirect 302": "pattern"}
 
 
-def cells() -> pytest.MarkDecorator:
-    found = []
-    for name in CASES:
-        for product in ("elasticsearch", "opensearch"):
-            for mode in ("data_stream", "pattern"):
-                marks = () if FAST.get(name) == f"{product}-{mode}" else (pytest.mark.slow,)
-                found.append(pytest.param(name, product, mode, marks=marks, id=f"{name}-{product}-{mode}"))
-    return pytest.mark.parametrize(("name", "product", "mode"), found)
-
-
-@cells()
+@alternating(CASES, FAST)
 def test_a_refusal(scene: Scene, ledger: Ledger, name: str) -> None:
     case = CASES[name]
     proxy = scene.before(f"[[rule]]\n{case.rule}\npath = '/_bulk'\nnth = 4\n")
