@@ -53,6 +53,8 @@ class Journal:
         return [line for line in lines if not action or json.loads(line)["action"] == action]
 
     def close(self) -> None:
-        """Close the file. May be called twice."""
-        if self._file:
-            self._file.close()
+        """Close the file; what a request that is still under way writes goes to memory only. May be called twice."""
+        with self._lock:
+            file, self._file = self._file, None
+        if file:
+            file.close()

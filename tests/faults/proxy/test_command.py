@@ -75,3 +75,8 @@ def test_a_line_of_the_log(desk: Desk) -> None:
     assert json.loads(line) == desk.lines()[0]
     assert set(desk.lines()[0]) == {"time", "number", "rule", "action", "request", "method", "path", "status"}
     assert proxy.journal.lines("delay") == []
+    proxy.journal.close()
+    proxy.journal.write(action="late")
+    proxy.journal.close()
+    assert len(proxy.journal.lines()) == 2
+    assert len(desk.lines()) == 1
