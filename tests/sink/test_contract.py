@@ -32,7 +32,12 @@ def unique() -> str:
     return f"contract-test-{uuid.uuid4().hex}"
 
 
-STACK = [pytest.param(name, marks=pytest.mark.stack) for name in ("stack_elasticsearch", "stack_opensearch")]
+ELASTIC = [
+    pytest.param("stack_elasticsearch", marks=pytest.mark.stack),
+    pytest.param("stack_elasticsearch8", marks=[pytest.mark.stack, pytest.mark.slow]),
+]
+OPEN = [pytest.param("stack_opensearch", marks=pytest.mark.stack)]
+STACK = [*ELASTIC, *OPEN]
 C, D, R = Outcome.CREATED, Outcome.DUPLICATE, Outcome.REJECTED
 
 
@@ -55,7 +60,7 @@ class Given:
 
 def connect(request: pytest.FixtureRequest, name: str, **options: object) -> EngineSink:
     url = request.getfixturevalue(name).engine_url
-    return EngineSink(EngineOptions(hosts=(url,), data_stream=True, **options))  # type: ignore[arg-type]
+    return EngineSink(EngineOptions(hosts=(url,), **{"data_stream": True, **options}))  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["memory", "faulty", *STACK])
@@ -132,7 +137,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 def test_an_engine_tells_its_product(engine: Engine) -> None:
     engine.sink.identify()
-    assert engine.sink.product == engine.fixture.removeprefix("stack_")
+    assert engine.sink.product == engine.fixture.removeprefix("stack_").removesuffix("8")
 
 
 def test_an_engine_keeps_templates(engine: Engine) -> None:
@@ -163,10 +168,8 @@ def test_a_plain_index_is_no_target(engine: Engine) -> None:
         engine.sink.check_target()
 
 
+@pytest.mark.parametrize("engine", ELASTIC, indirect=True)
 def test_elasticsearch_refuses_a_write_without_data_stream(engine: Engine) -> None:
-    engine.sink.identify()
-    if engine.sink.product != "elasticsearch":
-        pytest.skip("OpenSearch has no require_data_stream")
     with pytest.raises(SinkRefused) as caught:
         engine.sink.write(bulk(good("a")))
     assert caught.value.exit_code == 78
@@ -185,3 +188,39 @@ def test_a_target_that_is_missing_holds_nothing(engine: Engine) -> None:
     engine.sink.refresh(engine.target)
     assert engine.sink.count(engine.target) == 0
     assert engine.sink.search(engine.target, {"size": 0})["timed_out"] is False
+
+
+def without_ids(index: str, count: int) -> Bulk:
+    return Bulk(f'{{"create":{{"_index":"{index}"}}}}\n{good("")[1]}\n'.encode() * count, count)
+
+
+@pytest.mark.parametrize("engine", STACK, indirect=True)
+def test_without_ids_nothing_is_a_duplicate(engine: Engine, request: pytest.FixtureRequest) -> None:
+    """What `index.accept_duplicates` accepts."""
+    other = connect(request, engine.fixture, data_stream=False)
+    for _ in range(2):
+        assert list(other.write(without_ids(engine.target, 2)).outcomes) == [C, C]
+    other.refresh(engine.target)
+    assert other.count(engine.target) == 4
+    other.close()
+
+
+@pytest.mark.parametrize("engine", OPEN, indirect=True)
+@pytest.mark.parametrize("service", ["es", "aoss"])
+def test_opensearch_takes_what_is_sent_to_amazon(
+    engine: Engine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    """It checks no signature; but it reads the body by PUT, the escaped parameters, and the headers of a signature."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    other = connect(request, engine.fixture, data_stream=False, service=service, region="eu-central-1")
+    items = [f'{{"create":{{"_index":"{engine.target}","_id":"{n}"}}}}\n{good("")[1]}\n' for n in range(3)]
+    body = Bulk("".join(items).encode(), 3)
+    assert [list(other.write(body).outcomes) for _ in range(2)] == [[C] * 3, [D] * 3]
+    wrong = connect(
+        request, engine.fixture, data_stream=False, service=service, region="eu-central-1", pipeline="no-such-pipeline"
+    )
+    with pytest.raises(SinkRefused, match="no-such-pipeline"):
+        wrong.write(body)
+    wrong.close()
+    other.close()
