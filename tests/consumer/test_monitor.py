@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from amazon_kclpy import messages
+from amazon_kclpy.checkpoint_error import CheckpointError
 
+from consumer.checkpoint import Checkpoints
 from consumer.child import WaitLog
 from consumer.expiry import ExpiryAlarm, ExpiryBounds
 from consumer.monitor import Monitor
 from consumer.process import Process
+from consumer.processor import ShardProcessor
 from consumer.report import Report, State
 from consumer.run_folder import RunFolder
 from vpcflow.clock import FakeClock
+from vpcflow.codec import Decoder
+from vpcflow.codec.options import CodecOptions
+from vpcflow.deadletters.memory import MemoryDeadLetters
+from vpcflow.errors import SinkUnavailable
 from vpcflow.metrics import catalog
+from vpcflow.pipeline.pipeline import BatchBounds, Pipeline
+from vpcflow.retry import RetryPolicy
+from vpcflow.sink.abstract import Sink
+from vpcflow.sink.delivery import Delivery
+from vpcflow.sink.memory import MemorySink
+from vpcflow.types import Answer, Bulk
 
 SHARD = "shardId-7"
 DAY = 24 * 3600.0
@@ -244,6 +259,128 @@ def test_its_thread_reports_until_it_is_closed(bench: Bench) -> None:
     (written,) = bench.folder.reports()
     assert written["shard"] == SHARD
     assert written["state"] == "leaving"
+
+
+class Table:
+    """A lease table that gives these answers, one after the other, and then takes everything."""
+
+    def __init__(self, *answers: str) -> None:
+        self._answers = list(answers)
+
+    def checkpoint(self, sequence_number: str | None = None, sub_sequence_number: int | None = None) -> None:
+        if self._answers and (error := self._answers.pop(0)):
+            raise CheckpointError(error)
+
+
+def processor(bench: Bench, sink: Sink) -> ShardProcessor:
+    monitor, clock = bench.monitor, bench.clock
+    wait = WaitLog(SHARD, clock, monitor.waits)
+    one = ShardProcessor(
+        stream="flow-logs",
+        pipeline=lambda _shard: Pipeline(
+            decoder=Decoder(CodecOptions()),
+            delivery=Delivery(sink, RetryPolicy(), clock, lambda: False, wait, meters=monitor.meters),
+            deadletters=MemoryDeadLetters(),
+            bounds=BatchBounds(max_age_seconds=0.001),
+            clock=clock,
+            meters=monitor.meters,
+        ),
+        checkpoints=Checkpoints(every_seconds=10, clock=clock, monitor=monitor),
+        monitor=monitor,
+    )
+    first = {"action": "initialize", "shardId": SHARD, "sequenceNumber": "0", "subSequenceNumber": 0}
+    one.initialize(messages.InitializeInput(first))
+    return one
+
+
+def batch(table: Table, *sequences: int, behind: int = 0) -> messages.ProcessRecordsInput:
+    line = b"2 123456789012 eni-0a1b2c3d 10.0.0.1 10.0.0.2 1234 443 6 10 8400 1700000000 1700000060 ACCEPT OK"
+    records = [
+        messages.Record(
+            {
+                "action": "record",
+                "data": base64.b64encode(line).decode(),
+                "partitionKey": "k",
+                "sequenceNumber": str(sequence),
+                "subSequenceNumber": 0,
+                "approximateArrivalTimestamp": 1_700_000_100_000,
+            }
+        )
+        for sequence in sequences
+    ]
+    one = messages.ProcessRecordsInput({"action": "processRecords", "records": records, "millisBehindLatest": behind})
+    one._checkpointer = table
+    return one
+
+
+def test_a_processor_tells_how_its_shard_fares(bench: Bench) -> None:
+    bench.folder.note_retention(DAY)
+    table = Table("ThrottlingException", "", "ShutdownException")
+    one = processor(bench, MemorySink())
+    assert (bench.report().shard, bench.report().state) == (SHARD, State.SERVING)
+    one.process_records(batch(table, 1, behind=7_000))
+    assert bench.gauge(catalog.SECONDS_UNTIL_EXPIRY) == DAY - 7
+    bench.clock.advance(3)
+    assert bench.gauge(catalog.CHECKPOINT_AGE_SECONDS) == 3
+    bench.clock.advance(8)
+    one.process_records(batch(table))  # the table is busy at first
+    assert bench.gauge(catalog.CHECKPOINT_AGE_SECONDS) == 0
+    one.process_records(batch(table, 2))
+    bench.clock.advance(11)
+    one.process_records(batch(table))  # the lease is another's
+    found = bench.report()
+    assert found.state is State.LEAVING
+    assert found.snapshot.value(catalog.CHECKPOINTS, result="kept") == 1
+    assert found.snapshot.value(catalog.CHECKPOINTS, result="lost") == 1
+    assert found.snapshot.value(catalog.DOCUMENTS, outcome="created") == 2
+    assert found.snapshot.value(catalog.RECORDS) == 2
+
+
+def test_a_busy_lease_table_is_counted_when_it_stays_so(bench: Bench) -> None:
+    one = processor(bench, MemorySink())
+    table = Table(*["ThrottlingException"] * 100)
+    one.process_records(batch(table, 1))
+    bench.clock.advance(11)
+    one.process_records(batch(table))
+    assert bench.report().snapshot.value(catalog.CHECKPOINTS, result="throttled") == 1
+    assert (bench.gauge(catalog.CHECKPOINT_AGE_SECONDS) or 0) > 11
+
+
+@pytest.mark.parametrize("ending", ["lease_lost", "shard_ended", "shutdown_requested"])
+def test_each_ending_of_a_shard_is_told(bench: Bench, ending: str) -> None:
+    one = processor(bench, MemorySink())
+    kinds = {
+        "lease_lost": messages.LeaseLostInput({"action": "leaseLost"}),
+        "shard_ended": messages.ShardEndedInput({"action": "shardEnded"}),
+        "shutdown_requested": messages.ShutdownRequestedInput({"action": "shutdownRequested"}),
+    }
+    kinds[ending]._checkpointer = Table()
+    getattr(one, ending)(kinds[ending])
+    assert bench.report().state is State.LEAVING
+
+
+def test_the_engine_away_is_a_wait_and_its_answer_the_end_of_it(bench: Bench) -> None:
+    bench.folder.note_retention(DAY)
+    seen: list[Report] = []
+
+    class Away(MemorySink):
+        def write(self, bulk: Bulk) -> Answer:
+            if len(seen) < 3:
+                bench.clock.advance(10)
+                seen.append(bench.report())
+                raise SinkUnavailable("nobody there")
+            return super().write(bulk)
+
+    serving = processor(bench, Away())
+    serving.process_records(batch(Table(), 1))
+    bench.clock.advance(1)
+    serving.process_records(batch(Table()))
+    one = seen[-1]
+    assert (one.state, one.reason) == (State.WAITING, "nobody there")
+    left = [report.snapshot.value(catalog.SECONDS_UNTIL_EXPIRY, shard=SHARD) for report in seen]
+    assert left == sorted(filter(None, left), reverse=True)
+    assert bench.report().state is State.SERVING
+    assert (bench.report().snapshot.value(catalog.WAIT_SECONDS) or 0) > 0
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(bench: Bench, said: Said) -> None:

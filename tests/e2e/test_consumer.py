@@ -35,12 +35,17 @@ def test_killed_idle_child_is_noticed_and_replaced(scene: Scene) -> None:
     scene.start()
     scene.arrived()
     scene.checkpointed()
+    created = 'vpcflow_documents_total{outcome="created"}'
+    until(lambda: scene.metric(created) == scene.sent, 10, "the count")
     child = scene.child()
     child.signal(signal.SIGKILL)
     until(lambda: scene.lines("child is gone"), 10, "word of the dead child")
+    assert (scene.metric(created) or 0) >= scene.sent  # what it counted stays
     scene.put(10)
     scene.arrived()
     assert scene.child() != child
+    until(lambda: scene.metric(created) == scene.sent, 10, "the count")
+    assert scene.metric("vpcflow_daemon_restarts_total") == 1
 
 
 def test_dead_cluster_is_waited_for(scene: Scene) -> None:
