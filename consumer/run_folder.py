@@ -198,8 +198,9 @@ def _replace(path: Path, note: dict[str, object]) -> None:
 
 
 def _read(path: Path) -> dict[str, object] | None:
+    """Return a note; None where there is none, or none that can be read: a machine that lost power leaves empty files."""
     try:
-        note: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        note = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return None
-    return note
+    return note if isinstance(note, dict) else None
