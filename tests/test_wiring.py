@@ -69,6 +69,40 @@ def test_engine_options_by_mode() -> None:
     assert (pattern.target, pattern.data_stream, pattern.pipeline) == ("", False, "mine")
 
 
+def test_engine_options_carry_every_setting() -> None:
+    options = wiring.engine_options(
+        settings_of(
+            ELASTICSEARCH__HOSTS="https://a,https://b",
+            ELASTICSEARCH__BEARER="b",
+            ELASTICSEARCH__CERTIFICATE_FINGERPRINT="f",
+            ELASTICSEARCH__CLIENT_CERT="c",
+            ELASTICSEARCH__CLIENT_KEY="k",
+            ELASTICSEARCH__PROXY="http://p",
+            ELASTICSEARCH__REQUEST_TIMEOUT_SECONDS="7",
+            ELASTICSEARCH__ROTATION_SECONDS="8",
+            BULK__IN_FLIGHT="6",
+            BULK__MAX_WIRE_BYTES="1000",
+        )
+    )
+    assert (options.hosts, options.bearer, options.certificate_fingerprint) == (("https://a", "https://b"), "b", "f")
+    assert (options.client_cert, options.client_key, options.proxy) == ("c", "k", "http://p")
+    assert (options.request_timeout_seconds, options.rotation_seconds) == (7, 8)
+    assert (options.connections, options.max_wire_bytes) == (6, 1000)
+    assert wiring.engine_options(settings_of(ELASTICSEARCH__CLOUD_ID="mine:x")).cloud_id == "mine:x"
+
+
+def test_amazons_services_are_opensearch_and_signed() -> None:
+    options = wiring.engine_options(settings_of(ELASTICSEARCH__SERVICE="es", ELASTICSEARCH__REGION="eu-west-1"))
+    assert (options.service, options.region, options.product) == ("es", "eu-west-1", "opensearch")
+
+
+def test_a_time_series_collection_gets_no_ids() -> None:
+    amazon = {"ELASTICSEARCH__SERVICE": "aoss", "INDEX__MODE": "pattern"}
+    series = {"ELASTICSEARCH__COLLECTION": "timeseries", "INDEX__ACCEPT_DUPLICATES": "true"}
+    assert wiring.codec_options(settings_of(**amazon)).ids
+    assert not wiring.codec_options(settings_of(**amazon, **series)).ids
+
+
 def test_a_host_that_is_no_url() -> None:
     with pytest.raises(ConfigError, match=r"elasticsearch\.hosts: not a URL"):
         wiring.sink(settings_of(ELASTICSEARCH__HOSTS="nonsense"))

@@ -46,6 +46,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         proxy=engine.proxy.reveal(),
         connections=settings.bulk.in_flight,
         request_timeout_seconds=engine.request_timeout_seconds,
+        rotation_seconds=engine.rotation_seconds,
         target=codec_options(settings).target if stream else "",
         data_stream=stream,
         pipeline=index.pipeline,

@@ -99,7 +99,7 @@ def test_credentials_that_are_refused(run: Run, well: dict[str, str], peer: Peer
     assert "missing token" in ran.out
 
 
-@pytest.mark.parametrize("status", [403, 405])
+@pytest.mark.parametrize("status", [403, 404, 405, 410])
 def test_an_answer_without_a_version_is_an_answer(run: Run, well: dict[str, str], peer: Peer, status: int) -> None:
     """A key that may only write documents; an engine without that door."""
     peer.answers["GET /"] = (status, {"error": {"type": "security_exception", "reason": "action is unauthorized"}})
@@ -129,6 +129,26 @@ def test_the_template_of_somebody_else(run: Run, well: dict[str, str], peer: Pee
     ran = run("doctor", **well)
     assert states(ran)["template"] == "ok"
     assert "another template makes the data stream logs-aws.vpcflow-default" in ran.out
+
+
+SERVERLESS = {
+    "type": "api_not_available_exception",
+    "reason": "uri [/_index_template] with method [GET] exists but is not available when running in serverless mode",
+}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_service_that_does_not_show_templates(run: Run, well: dict[str, str], peer: Peer, status: int) -> None:
+    missing = (status, {"error": SERVERLESS, "status": status})
+    peer.answers |= {"GET /_index_template": missing, f"GET /_index_template/{NAME}": missing}
+    ran = run("doctor", **well)
+    assert (states(ran)["cluster"], states(ran)["template"]) == ("ok", "warn")
+    assert "this service does not show templates" in ran.out
+
+
+def test_templates_that_cannot_be_asked_for_are_not_well(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.answers[f"GET /_index_template/{NAME}"] = (500, {"error": {"type": "x", "reason": "broken"}})
+    assert states(run("doctor", **well))["template"] == "away"
 
 
 def test_no_java_that_is_new_enough(run: Run, well: dict[str, str]) -> None:

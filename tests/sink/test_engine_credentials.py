@@ -10,9 +10,11 @@ from typing import TypeAlias
 import pytest
 
 from tests.sink.peers import DONE, ONE, Canned, Request, Server
-from vpcflow.errors import ConfigError, SinkRefused
+from vpcflow.clock import FakeClock
+from vpcflow.errors import ConfigError, SinkRefused, SinkUnavailable
 from vpcflow.sink.connection import Credentials, EngineOptions
 from vpcflow.sink.engine import EngineSink
+from vpcflow.sink.login import Ticket
 
 Connect: TypeAlias = Callable[..., EngineSink]
 REFUSED = Canned(status=401, body=b'{"error":{"type":"security_exception","reason":"unable to authenticate"}}')
@@ -78,21 +80,58 @@ def test_a_key_that_no_header_can_carry(key: str, value: str) -> None:
 
 
 def test_a_rotated_secret_is_read_again_once(server: Server, connect: Connect) -> None:
-    server.answers = [REFUSED, Canned(), REFUSED]
-    reads: list[Credentials] = []
-
-    def reload() -> Credentials:
-        reads.append(Credentials(api_key="new"))
-        return reads[-1]
-
-    engine = connect(server, api_key="old", reload=reload)
+    server.answers = [REFUSED, Canned()]
+    engine = connect(server, api_key="old", reload=lambda: Credentials(api_key="new"))
     assert list(engine.write(ONE).outcomes) == DONE
     assert [request.headers["authorization"] for request in server.bulks] == ["ApiKey old", "ApiKey new"]
+
+
+def test_a_secret_that_was_never_right_is_refused_at_once(server: Server, connect: Connect) -> None:
+    server.judge = wanting("another")
+    reads: list[int] = []
+
+    def reload() -> Credentials:
+        reads.append(1)
+        return Credentials(api_key="wrong")
+
+    engine = connect(server, product="opensearch", api_key="wrong", reload=reload)
     with pytest.raises(SinkRefused) as caught:
         engine.write(ONE)
     assert caught.value.exit_code == 77
-    assert len(server.bulks) == 3, "the same secret is not tried twice"
-    assert len(reads) == 2
+    assert (len(server.bulks), len(reads)) == (1, 1), "the same secret is not tried twice"
+
+
+def test_a_rotation_that_takes_a_while(server: Server, connect: Connect) -> None:
+    """First the engine wants the new password, then it can be read where it is kept."""
+    clock, kept = FakeClock(), "old"
+    engine = connect(server, product="opensearch", api_key="old", reload=lambda: Credentials(api_key=kept), clock=clock)
+    server.judge = wanting("old")
+    assert list(engine.write(ONE).outcomes) == DONE
+    server.judge = wanting("new")
+    for _ in range(2):
+        with pytest.raises(SinkUnavailable, match=r"elasticsearch\.rotation_seconds"):
+            engine.write(ONE)
+        clock.advance(119)
+        kept = "new"
+        assert list(engine.write(ONE).outcomes) == DONE
+        kept = "old"
+        engine._login.ticket = Ticket(Credentials(api_key="old"))
+
+
+def test_a_password_that_is_taken_away_is_refused_after_a_while(server: Server, connect: Connect) -> None:
+    clock = FakeClock()
+    engine = connect(
+        server, product="opensearch", api_key="old", reload=lambda: Credentials(api_key="old"), clock=clock
+    )
+    engine.write(ONE)
+    server.answers = [REFUSED]
+    for _ in range(4):
+        with pytest.raises(SinkUnavailable):
+            engine.write(ONE)
+        clock.advance(30)
+    with pytest.raises(SinkRefused) as caught:
+        engine.write(ONE)
+    assert caught.value.exit_code == 77
 
 
 def test_many_threads_that_are_refused_at_once_read_once(server: Server, connect: Connect) -> None:

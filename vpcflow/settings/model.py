@@ -20,6 +20,7 @@ __all__ = [
     "DeadLetters",
     "Document",
     "Elasticsearch",
+    "Firehose",
     "Format",
     "Index",
     "Kinesis",
@@ -141,6 +142,12 @@ class Elasticsearch(Section, frozen=True, kw_only=True):
     client_key: Annotated[str, Meta(description="File with its key, without a password. Empty: in `client_cert`.")] = ""
     proxy: Annotated[Secret, Meta(description="URL of an HTTP proxy, with user and password if need be.")] = Secret("")
     request_timeout_seconds: Annotated[float, Meta(gt=0, description="For one request.")] = 60.0
+    rotation_seconds: Annotated[
+        float,
+        Meta(
+            ge=0, description="How long a password that worked may be refused while it is rotated, before we give up."
+        ),
+    ] = 120.0
 
 
 class Bulk(Section, frozen=True, kw_only=True):
@@ -198,7 +205,9 @@ class DeadLetters(Section, frozen=True, kw_only=True):
 
     kind: Annotated[
         Literal["file", "s3", "sqs", "index"],
-        Meta(description="`file`, `s3`, `sqs` (large ones by reference to S3), or `index` (an index of the search engine)."),
+        Meta(
+            description="`file`, `s3`, `sqs` (large ones by reference to S3), or `index` (an index of the search engine)."
+        ),
     ] = "file"
     path: Annotated[
         str, Meta(description="`file`: folder; one file per process, JSON lines, synced before anything is settled.")
@@ -211,7 +220,8 @@ class DeadLetters(Section, frozen=True, kw_only=True):
     prefix: Annotated[str, Meta(description="Of the objects' keys in the bucket.")] = "deadletters"
     queue_url: Annotated[str, Meta(description="`sqs`: URL of the queue.")] = ""
     max_message_bytes: Annotated[
-        int, Meta(ge=1024, le=1_048_576, description="`sqs`: of a message, and of a batch; 262144 where SQS takes no more.")
+        int,
+        Meta(ge=1024, le=1_048_576, description="`sqs`: of a message, and of a batch; 262144 where SQS takes no more."),
     ] = 1_048_576
     index: Annotated[str, Meta(description="`index`: its name; a plain index.")] = "vpcflow-deadletters"
     region: Annotated[str, Meta(description="AWS region of bucket and queue. Empty: the environment's.")] = ""
@@ -270,6 +280,47 @@ class Consumer(Section, frozen=True, kw_only=True):
     parent_poll_milliseconds: Annotated[int, Meta(ge=1000, description="KCL parentShardPollIntervalMillis.")] = 10_000
 
 
+class Firehose(Section, frozen=True, kw_only=True):
+    """The transformation Lambda of Amazon Data Firehose. See [its modes](firehose-transform.md)."""
+
+    mode: Annotated[
+        Literal["documents", "bulk", "document", "deliver"],
+        Meta(
+            description="`documents`: JSON lines. `bulk`: `_bulk` lines. `document`: one JSON document for each record, for the "
+            "OpenSearch destination. `deliver`: we write to the search engine ourselves."
+        ),
+    ] = "documents"
+    partial: Annotated[
+        Literal["fail_record", "keep_good"],
+        Meta(
+            description="A record with some bad lines: fails as a whole, or its bad lines become dead letters "
+            "(wants `deadletters.kind` s3, sqs or index)."
+        ),
+    ] = "fail_record"
+    reingest: Annotated[
+        Literal["auto", "off"], Meta(description="Whether what has no room in a reply is put into the stream once more.")
+    ] = "auto"
+    decompression: Annotated[
+        bool, Meta(description="Firehose's own decompression is on: then nothing can be put into the stream once more.")
+    ] = False
+    max_hops: Annotated[
+        int, Meta(ge=1, le=100, description="So often may the same event be put into the stream once more.")
+    ] = 3
+    reingest_attempts: Annotated[
+        int, Meta(ge=1, le=100, description="Requests for one part of a record before its record fails.")
+    ] = 8
+    max_reply_bytes: Annotated[
+        int, Meta(gt=0, le=6_000_000, description="Longest reply, as JSON. Lambda itself takes 6 MB.")
+    ] = 5_000_000
+    deadline_margin_seconds: Annotated[
+        float, Meta(gt=0, description="So long before the function's timeout no more work is begun.")
+    ] = 5.0
+    partition_keys: Annotated[
+        list[Literal["account", "region", "date", "hour", "action"]],
+        Meta(description="Keys for dynamic partitioning (S3), each only where it is the same in the whole record."),
+    ] = []
+
+
 class Logs(Section, frozen=True, kw_only=True):
     """JSON lines on stderr."""
 
@@ -310,5 +361,6 @@ class Settings(Section, frozen=True, kw_only=True):
     deadletters: DeadLetters = DeadLetters()
     kinesis: Kinesis = Kinesis()
     consumer: Consumer = Consumer()
+    firehose: Firehose = Firehose()
     logs: Logs = Logs()
     metrics: Metrics = Metrics()

@@ -67,6 +67,7 @@ class EngineOptions:
     certificate_fingerprint: SHA-256 of the server's certificate or its CA's, trusted instead of any CA.
     client_cert, client_key: files, for servers that ask for a certificate.
     proxy: URL, with user and password if need be.
+    rotation_seconds: how long credentials that were taken before may be refused before we give up.
     connections: to each host, at most; no fewer than the threads that write.
     target: data stream, alias or index in the URL; empty where each action line names its index.
     data_stream: the target must be a data stream.
@@ -91,6 +92,7 @@ class EngineOptions:
     proxy: str = field(default="", repr=False)
     connections: int = 10
     request_timeout_seconds: float = 60.0
+    rotation_seconds: float = 120.0
     target: str = ""
     data_stream: bool = False
     pipeline: str = "_none"

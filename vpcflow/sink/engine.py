@@ -23,6 +23,7 @@ from vpcflow.sink.abstract import BodyTooLarge
 from vpcflow.sink.compression import compress
 from vpcflow.sink.connection import JSON, NDJSON, Credentials, EngineOptions, hosts
 from vpcflow.sink.failures import translate
+from vpcflow.sink.login import Login
 from vpcflow.sink.response import FILTER_PATH, parse, read_bulk, request_error
 from vpcflow.sink.target import Change, check_data_stream, put_template
 from vpcflow.types import Answer, Bulk
@@ -71,15 +72,13 @@ class EngineSink:
             ConfigError: see `vpcflow.sink.connection.hosts`.
         """
         self._options = options
-        self._reload = reload
-        self._credentials = options.credentials
-        self._reloads = 0
-        self._reloading = threading.Lock()
+        clock = clock or SystemClock()
+        self._login = Login(options.credentials, reload, options.rotation_seconds, clock)
         self._product: Product | None = None if options.product == "auto" else options.product
         self._asked = False  # who is there
         self._asking = threading.Lock()
         self._require_data_stream = True  # until the engine says that it does not know it; set once, by any thread
-        self._hosts = hosts(options, clock or SystemClock())
+        self._hosts = hosts(options, clock)
         # "The service ignores parameters passed in URLs for HTTP POST requests that are signed": the page in sigv4.py.
         self._bulk_method = "PUT" if options.service == "es" else "POST"
         self.where = options.where
@@ -212,21 +211,20 @@ class EngineSink:
         return bool(_UNKNOWN_PARAMETER.search(str(reply.body.get("error"))))
 
     def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
-        used, reloads = self._credentials, self._reloads
-        reply = self._perform(method, path, body, headers, used)
-        if reply.status == _UNAUTHORIZED and self._reload is not None:
-            fresh = self._fresh(self._reload, reloads)
-            if fresh != used:
-                reply = self._perform(method, path, body, headers, fresh)
+        ticket = self._login.ticket
+        reply = self._perform(method, path, body, headers, ticket.credentials)
+        if reply.status == _UNAUTHORIZED:
+            fresh = self._login.again(ticket)
+            if fresh.credentials != ticket.credentials:
+                reply = self._perform(method, path, body, headers, fresh.credentials)
+        if reply.status != _UNAUTHORIZED:
+            self._login.accepted()
+        elif self._login.may_pass():
+            raise SinkUnavailable(
+                f"{self.where}: 401: refuses credentials that it took before; if they are being rotated this will pass, "
+                f"else it counts as refused after {self._options.rotation_seconds:g} s (elasticsearch.rotation_seconds)"
+            )
         return reply
-
-    def _fresh(self, reload: Callable[[], Credentials], reloads: int) -> Credentials:
-        """Return the credentials as they are by now; many requests that were refused at once cost one reading."""
-        with self._reloading:
-            if self._reloads == reloads:
-                self._credentials = reload()
-                self._reloads += 1
-            return self._credentials
 
     def _perform(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], credentials: Credentials
