@@ -77,7 +77,8 @@ def test_metrics(bench: Bench) -> None:
 
 
 def test_other_paths_and_methods(bench: Bench) -> None:
-    assert bench.ask("/")[0] == 404
+    for _ in range(20):  # more than may be served at once
+        assert bench.ask("/")[0] == 404
     with socket.create_connection(bench.address, timeout=10) as one:
         one.sendall(b"POST /metrics HTTP/1.0\r\n\r\n")
         assert one.makefile("rb").readline().split()[1] == b"501"
