@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from consumer.board import Board
+from consumer.log_channel import LogReader
 from consumer.process import Process
 from consumer.report import Report, State
 from consumer.run_folder import RunFolder
-from vpcflow.clock import FakeClock
+from consumer.supervisor import Supervisor, Timing
+from vpcflow.clock import FakeClock, SystemClock
 from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Tally
 from vpcflow.metrics.snapshot import Snapshot
@@ -210,6 +213,23 @@ def test_healthy_while_its_loop_turns(bench: Bench) -> None:
     assert problem.reason == "the supervisor's loop stands still"
     bench.board.turns()
     assert bench.board.illness() == []
+
+
+def test_the_supervisor_says_that_its_loop_turns(bench: Bench) -> None:
+    supervisor = Supervisor(
+        command=[],
+        folder=bench.folder,
+        timing=Timing(grace=1, tick=0.01),
+        clock=SystemClock(),
+        stderr=io.BytesIO(),
+        board=bench.board,
+    )
+    supervisor._logs = LogReader(bench.folder.logs, io.BytesIO())
+    bench.settled()
+    assert bench.board.illness()
+    assert not supervisor._wait(0.02, lambda: False)
+    assert bench.board.illness() == []
+    supervisor._logs.close()
 
 
 def test_healthy_while_a_daemon_is_being_started_again(bench: Bench) -> None:
