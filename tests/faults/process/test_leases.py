@@ -21,7 +21,7 @@ from vpcflow.stack import Stack
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 IN_FLIGHT_SECONDS = 6.0
-THROTTLED = 6  # two requests of the KCL's client for each try of ours
+THROTTLED = 10  # the KCL's own client asks nine times, which takes it 40 s, before it tells the child
 THROTTLING = json.dumps(
     {
         "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
@@ -62,7 +62,7 @@ def proxied(
     found = []
     for mode in MODES:
         proxy = stack.enter_context(FaultProxy(url, [rule]))
-        found += [(scene, proxy) for scene in make_scenes(mode, **{variable: proxy.url, "AWS_MAX_ATTEMPTS": "2"})]
+        found += [(scene, proxy) for scene in make_scenes(mode, **{variable: proxy.url})]
     return found
 
 
@@ -119,11 +119,10 @@ def test_throttled_checkpoints_come_later(make_scenes: MakeScenes, stack_kinesis
             child = scene.child()
             scene.arrived()
             until(lambda proxy=proxy: proxy.journal.lines("throttled"), 20, "a throttled checkpoint")  # type: ignore[misc]
-            if len(proxy.journal.lines("throttled")) < THROTTLED:
-                assert scene.checkpoints() == before[number], "nothing was written while it was throttled"
-            scene.settled(60)
+            assert scene.checkpoints() == before[number], "nothing was written while it was throttled"
+            scene.settled(90)
             assert len(proxy.journal.lines("throttled")) == THROTTLED
-            assert scene.lines("checkpoint tried again"), "the child was told, and asked again"
+            assert scene.lines("checkpoint put off"), "the child was told, and asked again later"
             assert scene.child() == child, "nobody had to die for it"
             assert set(scene.dead_letters().values()) == {1}
             scene.stop()

@@ -13,20 +13,27 @@ from tests.faults.process.scene import SHARD, FaultScene, started
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-OTHER = "shardId-000000000001"
 EX_TEMPFAIL = 75
-# An order takes effect when the old owner renews; one who does not answer loses the lease after the KCL's 30 s.
-HAND_OVER_SECONDS = 60
+# One who does not answer the order loses the lease after the KCL's 30 s.
+HAND_OVER_SECONDS = 90
 
 
-def owned(scene: FaultScene, owner: str, *others: str) -> bool:
-    """Return whether the shards belong to these, and no hand-off is under way."""
-    leases = scene.leases()
-    wanted = dict(zip((SHARD, OTHER), (owner, *others), strict=False))
-    return all(
-        leases[shard].get("leaseOwner", {}).get("S") == one and "checkpointOwner" not in leases[shard]
-        for shard, one in wanted.items()
-    )
+def owned(scene: FaultScene, *owners: str) -> bool:
+    """Return whether these and no others hold the leases, and no hand-off is under way."""
+    leases = scene.leases().values()
+    if any("checkpointOwner" in lease for lease in leases):
+        return False
+    return {lease["leaseOwner"]["S"] for lease in leases if "leaseOwner" in lease} == set(owners)
+
+
+def until_owned(scene: FaultScene, *owners: str) -> None:
+    until(lambda: owned(scene, *owners), HAND_OVER_SECONDS, f"leases of {owners} alone")
+
+
+def until_up(scene: FaultScene, number: int) -> None:
+    """Wait until the KCL of a consumer runs: it has said what it says at each start."""
+    log = scene.folder / f"log-{number}"
+    until(lambda: "Did not find an operating range" in log.read_text(), 60, f"a start in {log}")
 
 
 def join(scenes: list[FaultScene]) -> list[str]:
@@ -35,10 +42,10 @@ def join(scenes: list[FaultScene]) -> list[str]:
         scene.start("w1")
         scene.mixed(20)
     for scene in scenes:
-        until(lambda scene=scene: scene.workers() >= {"w0", "w1"}, 60, "the second worker")  # type: ignore[misc]
+        until_up(scene, 1)
     evidence = [scene.hand_over(SHARD, "w1") for scene in scenes]
     for scene in scenes:
-        until(lambda scene=scene: owned(scene, "w1"), HAND_OVER_SECONDS, "the hand-off")  # type: ignore[misc]
+        until_owned(scene, "w0", "w1")
         scene.mixed(20)
     return evidence
 
@@ -50,49 +57,57 @@ def die(scenes: list[FaultScene]) -> list[str]:
         scene.mixed(20)
     evidence = [scene.lose(scene.started[1]) for scene in scenes]
     for scene in scenes:
-        until(lambda scene=scene: owned(scene, "w0", "w0"), 60, "the takeover")  # type: ignore[misc]
+        until_owned(scene, "w0")
     return evidence
 
 
 def join_while_dead(scenes: list[FaultScene]) -> list[str]:
     """The engine is away, the only worker waits; another one joins and is given a shard of the one that waits."""
-    for scene in scenes:
-        scene.gate.shut()
-        scene.mixed(20)
-        scene.waits(len(scene.lines("waiting for the search engine")) + 1)
-    evidence = [scene.hand_over(SHARD, "w1") for scene in scenes]
-    old = [next(note.process for note in scene.children() if note.shard == SHARD) for scene in scenes]
+    waiting(scenes)
+    old = [{note.shard: note.process for note in scene.children()} for scene in scenes]
+    before = [scene.positions() for scene in scenes]
     for scene in scenes:
         scene.start("w1")
     for scene in scenes:
-        until(lambda scene=scene: owned(scene, "w1"), HAND_OVER_SECONDS, "the hand-off")  # type: ignore[misc]
-    said = [scene.acknowledged(child) for scene, child in zip(scenes, old, strict=True)]
+        until_up(scene, 2)
+    evidence = [scene.hand_over(SHARD, "w1") for scene in scenes]
+    for scene in scenes:
+        until_owned(scene, "w0", "w1")
+    given = [children[SHARD] for children in old]
+    said = [scene.acknowledged(child) for scene, child in zip(scenes, given, strict=True)]
+    assert [scene.positions() for scene in scenes] == before, "nothing is checkpointed while the cluster is dead"
     for scene in scenes:
         scene.gate.open()
     for number, scene in enumerate(scenes):
-        scene.settled(60)
-        until(lambda number=number: not old[number].alive(), 30, "the end of the old child")  # type: ignore[misc]
-        assert scene.acknowledged(old[number]) == said[number], "it checkpointed after its lease was gone"
+        scene.settled(90)
+        until(lambda number=number: not given[number].alive(), 30, "the end of the old child")  # type: ignore[misc]
+        assert scene.acknowledged(given[number]) == said[number], "it checkpointed after its lease was gone"
     return evidence
+
+
+def waiting(scenes: list[FaultScene]) -> None:
+    """Shut the engine off, and have both shards' children wait for it."""
+    said = [len(scene.lines("waiting for the search engine")) for scene in scenes]
+    for scene in scenes:
+        scene.gate.shut()
+        scene.mixed(20)
+    for scene, before in zip(scenes, said, strict=True):
+        scene.waits(before + 2)
 
 
 def restart_one_by_one_while_dead(scenes: list[FaultScene]) -> list[str]:
     """The engine is away; each worker is stopped and started again."""
-    for scene in scenes:
-        scene.gate.shut()
-        scene.mixed(20)
-        scene.waits(len(scene.lines("waiting for the search engine")) + 1)
+    waiting(scenes)
     before = [scene.positions() for scene in scenes]
-    evidence = []
-    for scene in scenes:
-        evidence.append(scene.terminate(scene.started[-1], "w1 of a rolling restart, the cluster is dead"))
+    evidence = [scene.terminate(scene.started[-1], "w1 of a rolling restart, the cluster is dead") for scene in scenes]
     for scene in scenes:
         scene.start("w1")
     for scene in scenes:
         scene.terminate(scene.started[0], "w0 of a rolling restart, the cluster is dead")
-    for scene in scenes:
+    said = [len(scene.lines("waiting for the search engine")) for scene in scenes]
+    for scene, waits in zip(scenes, said, strict=True):
         scene.start("w0")
-        scene.waits(len(scene.lines("waiting for the search engine")) + 1)
+        scene.waits(waits + 1)
     assert [scene.positions() for scene in scenes] == before, "nothing is checkpointed while the cluster is dead"
     for scene in scenes:
         scene.gate.open()
