@@ -1,15 +1,13 @@
-"""The whole path, and what it takes to break it: each time all documents are there, each once."""
+"""The whole path: all documents are there, each once. What else is done to it: `tests/faults/process`."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 
 import pytest
 
 from tests.e2e.conftest import Scene, until
-from vpcflow.stack.streams import client
 
 pytestmark = pytest.mark.stack
 
@@ -23,6 +21,9 @@ def test_everything_arrives_once_and_is_checkpointed(scene: Scene) -> None:
     scene.arrived()
     scene.checkpointed()
     assert {note.shard for note in scene.children()} == {"shardId-000000000000", "shardId-000000000001"}
+    until(lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 10, "the count of both shards")
+    assert scene.metric("vpcflow_shards") == 2
+    assert scene.metric("vpcflow_bulk_seconds_count")
     assert scene.stop() < 12
     assert not [line for line in scene.lines() if line["level"] in ("error", "ERROR")]
     assert scene.lines("shard given up")
@@ -79,81 +80,6 @@ def test_dead_cluster_is_waited_for(scene: Scene) -> None:
     assert scene.metric("vpcflow_shards") == scene.metric("vpcflow_ready") == 1
     assert (scene.metric('vpcflow_checkpoints_total{result="kept"}') or 0) >= 2
     assert (scene.metric("vpcflow_wait_seconds_total") or 0) > 0
-
-
-@pytest.mark.slow
-def test_stop_while_waiting_for_a_dead_cluster(scene: Scene) -> None:
-    scene.stream()
-    scene.put(10)
-    scene.start()
-    scene.arrived()
-    scene.gate.shut()
-    scene.put(10)
-    scene.waits()
-    assert scene.stop() < 14
-    scene.gate.open()
-    scene.start()
-    scene.arrived()
-
-
-@pytest.mark.slow
-def test_killed_busy_child(scene: Scene) -> None:
-    scene.stream(shards=2)
-    scene.put(40)
-    scene.start()
-    scene.arrived()
-    scene.gate.shut()
-    scene.put(40)
-    scene.waits()
-    scene.child().signal(signal.SIGKILL)
-    scene.gate.open()
-    scene.arrived()
-    scene.checkpointed()
-
-
-@pytest.mark.slow
-def test_killed_daemon(scene: Scene) -> None:
-    scene.stream(shards=2)
-    scene.put(40)
-    scene.start()
-    scene.arrived()
-    daemon, children = scene.daemon(), scene.children()
-    daemon.signal(signal.SIGKILL)
-    scene.put(40)
-    scene.arrived()
-    assert scene.daemon() != daemon
-    assert not any(note.process.alive() for note in children)
-
-
-@pytest.mark.slow
-def test_killed_supervisor(scene: Scene) -> None:
-    scene.stream(shards=2)
-    scene.put(40)
-    one = scene.start()
-    scene.arrived()
-    daemon, children = scene.daemon(), scene.children()
-    os.kill(one.pid, signal.SIGKILL)
-    one.wait()
-    until(lambda: not daemon.alive() and not any(note.process.alive() for note in children), 5, "the end of orphans")
-    scene.put(40)
-    scene.start()
-    scene.arrived()
-
-
-@pytest.mark.slow
-def test_shards_that_end_are_settled_before_their_children_are_read(scene: Scene) -> None:
-    scene.stream()
-    scene.put(20)
-    scene.start()
-    scene.arrived()
-    with client("kinesis", scene.streams.kinesis_url) as kinesis:
-        kinesis.split_shard(StreamName=scene.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
-        until(lambda: len(kinesis.list_shards(StreamName=scene.name)["Shards"]) == 3, 30, "the split")
-    scene.placed.clear()
-    scene.put(20)
-    scene.arrived(90)
-    scene.checkpointed()
-    assert scene.checkpoints()["shardId-000000000000"][0] == "SHARD_END"
 
 
 @pytest.mark.slow

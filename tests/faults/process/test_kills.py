@@ -67,12 +67,12 @@ def terminate_while_it_waits(scene: FaultScene) -> str:
 
 
 def waiting(scene: FaultScene) -> Process:
-    """Shut the engine off, and return the child that waits for it."""
+    """Shut the engine off, have the children of both shards wait for it, and return one of them."""
     child = scene.child()
     said = len(scene.lines("waiting for the search engine"))
     scene.gate.shut()
-    scene.mixed()
-    scene.waits(said + 1)
+    scene.mixed(20)
+    scene.waits(said + 2)
     return child
 
 
@@ -88,7 +88,7 @@ FAULTS = {
 
 def test_killed_and_stopped_one_after_the_other(make_scenes: MakeScenes, ledger: Ledger) -> None:
     scenes = make_scenes(VPCFLOW_BULK__MAX_ACTIONS="7")
-    started(scenes)
+    started(scenes, shards=2)
     lines: dict[str, list[str]] = {}
     for fault, make in FAULTS.items():
         lines[fault] = [make(scene) for scene in scenes]
