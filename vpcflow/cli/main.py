@@ -22,13 +22,13 @@ from vpcflow.errors import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_USAGE, VpcFlowError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
-_COMMANDS = ("demo", "decode", "generate", "setup", "settings", "doctor")
+_COMMANDS = ("demo", "decode", "generate", "setup", "settings", "doctor", "deadletters", "replay", "serve")
 # Older typers import click, newer ones carry it inside: its classes are reached through the one that both export.
 _UsageError, _ClickError = cast("tuple[type[Exception], type[Exception]]", typer.BadParameter.__mro__[1:3])
 
 
 class _Commands(TyperGroup):
-    """Knows the commands' names; the function of a name is `vpcflow.cli.<name>.<name>`."""
+    """Knows the commands' names; the function or group of a name is `vpcflow.cli.<name>.<name>`."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - click's class moves, see above
         return list(_COMMANDS)
@@ -37,9 +37,12 @@ class _Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
-            one = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-            one.command(cmd_name)(getattr(import_module(f"vpcflow.cli.{cmd_name}"), cmd_name))
-            self.commands[cmd_name] = typer.main.get_command(one)
+            found = getattr(import_module(f"vpcflow.cli.{cmd_name}"), cmd_name)
+            if not isinstance(found, typer.Typer):  # a command; the other kind is a group of them
+                one = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+                one.command(cmd_name)(found)
+                found = one
+            self.commands[cmd_name] = typer.main.get_command(found)
         return self.commands[cmd_name]
 
 

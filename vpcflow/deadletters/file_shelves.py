@@ -14,6 +14,8 @@ from vpcflow.errors import DataError, DeadLetterError
 
 __all__ = ["FileShelf", "FileShelves", "read_entries"]
 
+_EX_NOINPUT = 66
+
 
 class FileShelf:
     """One file. Bytes are read as they are needed; to settle, the file is written anew and takes the old one's name."""
@@ -77,10 +79,11 @@ class FileShelves:
         """Yield them.
 
         Raises:
-            DataError: no such folder.
+            DataError: no such folder (exit 66).
         """
         if not self._folder.is_dir():
-            raise DataError(f"dead letters: {self._folder} is no folder; give the one of deadletters.path")
+            said = f"dead letters: {self._folder} is no folder; give the one of deadletters.path"
+            raise DataError(said, exit_code=_EX_NOINPUT)
         for path in sorted(self._folder.glob(f"*{SUFFIX}"), key=_order):
             yield FileShelf(path)
 

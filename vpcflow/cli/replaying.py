@@ -1,0 +1,105 @@
+"""What `vpcflow deadletters replay` and `vpcflow replay` share: the parts, the progress, the report, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+
+import orjson
+import typer
+from msgspec.structs import replace
+
+from vpcflow import wiring
+from vpcflow.clock import Clock, SystemClock
+from vpcflow.codec import CodecOptions, Decoder
+from vpcflow.codec.stamps import index_namer
+from vpcflow.deadletters.abstract import Kept
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.errors import EX_DATAERR, EX_OK, SinkUnavailable
+from vpcflow.replay.existing import ExistingIds
+from vpcflow.replay.replayer import Replayer
+from vpcflow.replay.report import Report
+from vpcflow.settings.model import Settings
+
+__all__ = ["replay_kept"]
+
+_DEADLINE_SECONDS = 300.0  # people wait
+_PROGRESS_SECONDS = 0.5
+
+
+class _Progress:
+    """A line on a terminal that says how far things are; nothing elsewhere."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._shown = sys.stderr.isatty()
+        self._last = clock.monotonic()
+
+    def tell(self, report: Report) -> None:
+        now = self._clock.monotonic()
+        if self._shown and now - self._last >= _PROGRESS_SECONDS:
+            self._last = now
+            done = report.created + report.duplicate + report.there + report.diverted + report.would_send
+            self._write(f"{done:,} documents, {report.tried:,} letters done, {report.failed.total():,} failed again")
+
+    def wait(self, reason: str, seconds: float) -> None:
+        if self._shown:
+            self._write(f"waiting {seconds:.0f} s: {reason[:120]}")
+
+    def clear(self) -> None:
+        if self._shown:
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r{text}\x1b[K")
+        sys.stderr.flush()
+
+
+def replay_kept(settings: Settings, kept: Kept, wanted: Callable[[DeadLetter], bool], *, dry_run: bool) -> int:
+    """Replay, print the report on stdout, and return the exit code: 0, or 65 if something failed again.
+
+    Raises:
+        VpcFlowError: what stopped it, after the report so far is printed.
+    """
+    if not settings.retry.deadline_seconds:
+        settings = replace(settings, retry=replace(settings.retry, deadline_seconds=_DEADLINE_SECONDS))
+    clock = SystemClock()
+    progress = _Progress(clock)
+    options = wiring.codec_options(settings)
+    policy = wiring.retry_policy(settings)
+    patiently = partial(policy.run, again_on=SinkUnavailable, clock=clock, on_wait=progress.wait)
+    stream = options.index_mode == "data_stream"
+    with closing(wiring.sink(settings)) as engine, closing(kept):
+        patiently(engine.check_target)
+        replayer = Replayer(
+            decoder=Decoder(options),
+            delivery=wiring.delivery(settings, engine, should_stop=lambda: False, on_wait=progress.wait, clock=clock),
+            existing=ExistingIds(engine, options.target, patiently=patiently) if stream else None,
+            max_bytes=settings.bulk.max_bytes,
+            max_actions=settings.bulk.max_actions,
+            reject_diverted=settings.index.failure_store == "dead_letter",
+            dry_run=dry_run,
+            finish=(lambda body: body) if stream else partial(_with_index, options),
+            on_progress=progress.tell,
+        )
+        try:
+            report = replayer.run(kept, wanted)
+        finally:
+            progress.clear()
+            for line in replayer.report.lines():
+                typer.echo(line)
+    return EX_OK if report.all_well else EX_DATAERR
+
+
+def _with_index(options: CodecOptions, item: bytes) -> bytes:
+    """Name the index of a document that is no line of ours: the pattern, for its own time."""
+    action, document, _ = item.split(b"\n")
+    moment = datetime.fromisoformat(orjson.loads(document)["@timestamp"])
+    name = orjson.loads(action)["create"]["_id"]
+    return b"%b\n%b\n" % (
+        orjson.dumps({"create": {"_index": index_namer(options.target)(moment), "_id": name}}),
+        document,
+    )

@@ -1,0 +1,111 @@
+"""One dead letter that is tried again: what it gives today, and what is still wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from vpcflow.codec import Decoder
+from vpcflow.codec.again import decode_again
+from vpcflow.codec.identity import event_hashes, origin_key
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.types import Decoded, ItemError, Origin
+
+__all__ = ["DOCUMENT", "Item", "Trial", "decoded"]
+
+DOCUMENT = "document"  # in a context: `raw` is no line, but what was made of it
+
+
+@dataclass(slots=True)
+class Trial:
+    """place: on its shelf; documents: that it gives today; wrong: what stays of it, in its place."""
+
+    place: int
+    letter: DeadLetter
+    documents: int = 0
+    wrong: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    r"""One document of a trial: `action\ndocument\n`, and the letter that it becomes if the engine rejects it."""
+
+    trial: Trial
+    body: bytes
+    id: str
+    chunk: Decoded | None = None
+    at: int = 0
+
+    def rejected(self, error: ItemError | None, *, diverted: bool = False) -> DeadLetter:
+        """Return the letter of a document that was rejected again."""
+        letter = self.trial.letter
+        if self.chunk is not None:
+            letter = replace(
+                letter,
+                raw=self.chunk.messages[self.at].encode("utf-8", "surrogatepass"),
+                position=self.chunk.positions[self.at],
+                context=self.chunk.context(self.at),
+            )
+        return replace(
+            letter,
+            reason="diverted" if diverted else "rejected",
+            error_type=error.type if error else "",
+            message=error.reason if error else "no reason given",
+            attempts=letter.attempts + 1,
+            document_id=self.id,
+            origin=_origin(letter),
+        )
+
+
+def decoded(trial: Trial, decoder: Decoder) -> Iterator[Item]:
+    """Yield the documents of a letter; what is undecodable is added to `trial.wrong`. Never raises for bad data."""
+    letter = trial.letter
+    try:
+        if letter.context.get(DOCUMENT):
+            yield _as_document(trial)
+            return
+        origin = _origin(letter)
+        for chunk in decode_again(decoder, letter.raw, origin, position=letter.position, context=letter.context):
+            trial.wrong += [
+                replace(
+                    letter,
+                    reason=bad.reason.value,
+                    error_type="",
+                    message=bad.message,
+                    raw=bad.raw,
+                    position=max(bad.position, letter.position),
+                    context=bad.context or letter.context,
+                    attempts=letter.attempts + 1,
+                    origin=origin,
+                )
+                for bad in chunk.undecodable
+            ]
+            lines = chunk.body.split(b"\n")
+            for at in range(chunk.count):
+                action, document = lines[2 * at], lines[2 * at + 1]
+                name = orjson.loads(action)["create"].get("_id", "")
+                yield Item(trial, b"%b\n%b\n" % (action, document), name, chunk, at)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # a letter that somebody else has written
+        message = f"cannot be tried again: {type(error).__name__}: {error}"
+        trial.wrong.append(replace(letter, message=message, attempts=letter.attempts + 1))
+
+
+def _origin(letter: DeadLetter) -> Origin:
+    """Return the record's origin. Format 1 has none: the letter's own id then names the line, for ever the same."""
+    if letter.origin is not None:
+        return letter.origin
+    fields = {name: value for name, value in letter.identity.items() if name not in ("sequence", "subsequence")}
+    return Origin(identity=origin_key("dead letter", letter.id), name=letter.source, fields=fields)
+
+
+def _as_document(trial: Trial) -> Item:
+    """Return a document as it was, under the id that it had; without one, its own text names it."""
+    letter = trial.letter
+    document = orjson.loads(letter.raw)
+    if not isinstance(document, dict) or not isinstance(document.get("@timestamp"), str):
+        raise ValueError("a document is a JSON object with @timestamp")  # noqa: TRY004 - bad data, not a bad call
+    name = letter.document_id or event_hashes(origin_key("document"), [letter.raw])[0]
+    body = b"%b\n%b\n" % (orjson.dumps({"create": {"_id": name}}), orjson.dumps(document))
+    return Item(trial, body, name)
