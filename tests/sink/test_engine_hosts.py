@@ -140,6 +140,7 @@ def test_many_threads_share_the_hosts(connect: Connect, serve: Serve) -> None:
         ({"hosts": ("not a url",)}, "hosts"),
         ({"hosts": ("https://u:hidden@:x",)}, "hosts"),
         ({"hosts": ("ftp://u:hidden@host:21",)}, "hosts"),
+        ({"hosts": ("http://u:hidden@" + "a" * 64 + ".example.com",)}, "hosts"),
         ({"hosts": ()}, "hosts"),
         ({"ca_certs": "/nowhere/ca.pem"}, "ca_certs"),
         ({"cloud_id": "mine:nonsense"}, "cloud_id"),

@@ -144,6 +144,7 @@ def hosts(options: EngineOptions, clock: Clock) -> Hosts:
 def _node(host: str) -> NodeConfig:
     try:
         config = url_to_node_config(host, use_default_ports_for_scheme=True)
+        config.host.encode("idna")  # as the connection will, whose error is no connection error
     except ValueError:  # its message quotes the URL, which may hold a password
         config = None
     if config is None or config.scheme not in ("http", "https"):
