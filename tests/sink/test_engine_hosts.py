@@ -102,6 +102,10 @@ def test_a_host_comes_back(connect: Connect, serve: Serve) -> None:
     clock.advance(1)
     assert writes(4) == 2
     assert writes(4) == 2, "up: it takes its turns"
+    first.answers = [Canned(status=503, body=b""), Canned()]
+    assert writes(2) == 1
+    clock.advance(1)
+    assert writes(2) == 1, "its failures are counted anew"
 
 
 def test_hosts_that_are_all_left_out_are_asked_all_the_same(connect: Connect, serve: Serve) -> None:
