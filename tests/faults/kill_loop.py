@@ -7,6 +7,7 @@ event must be in the engine, each once. It prints one line, and exits with 1 on 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -118,7 +119,7 @@ class Loop:
     def _kill(self) -> None:
         """Kill until all was fed and found, or the time is over; then leave it alone."""
         end = time.monotonic() + self.plan.minutes * 60
-        faults: list[tuple[str, Callable[[], bool]]] = [
+        faults: list[tuple[str, Callable[[], str]]] = [
             ("child", self._kill_child),
             ("daemon", self._kill_daemon),
             ("supervisor", self._kill_supervisor),
@@ -129,30 +130,29 @@ class Loop:
                 return
             self._sleep(self._pick.uniform(*self.plan.apart), end)
             name, kill = self._pick.choices(faults, weights=[3, 1, 1])[0]
-            if kill():
+            with contextlib.suppress(ProcessLookupError):  # it was just about to be started again
+                self.tally.evidence.append(kill())
                 self.tally.kills[name] += 1
 
     def _sleep(self, seconds: float, end: float) -> None:
         time.sleep(max(0.0, min(seconds, end - time.monotonic())))
 
-    def _kill_child(self) -> bool:
+    def _kill_child(self) -> str:
         children = self.scene.children()
         if not children:
-            return False  # they are on their way up again
-        self.tally.evidence.append(self.scene.kill(self._pick.choice(children).process, "child"))
-        return True
+            raise ProcessLookupError
+        return self.scene.kill(self._pick.choice(children).process, "child")
 
-    def _kill_daemon(self) -> bool:
+    def _kill_daemon(self) -> str:
         daemon = self.scene.run.daemon()
-        if daemon is None or not daemon.alive():
-            return False
-        self.tally.evidence.append(self.scene.kill(daemon, "daemon"))
-        return True
+        if daemon is None:
+            raise ProcessLookupError
+        return self.scene.kill(daemon, "daemon")
 
-    def _kill_supervisor(self) -> bool:
-        self.tally.evidence.append(self.scene.lose(self.scene.started[-1]))
+    def _kill_supervisor(self) -> str:
+        said = self.scene.lose(self.scene.started[-1])
         self.scene.start()
-        return True
+        return said
 
     def _count_now(self) -> int:
         reply = self.scene.sink.request("GET", f"/{self.scene.target}/_count?ignore_unavailable=true")

@@ -151,8 +151,9 @@ class FaultScene(Scene):
         return text
 
     def kill(self, process: Process, who: str) -> str:
-        """Kill -9; the line says so once the process is gone."""
-        assert process.alive(), f"{who} was gone before"
+        """Kill -9; the line says so once the process is gone. ProcessLookupError: it was gone before."""
+        if not process.alive():
+            raise ProcessLookupError(f"{who} was gone before")
         os.kill(process.pid, 9)
         until(lambda: not process.alive(), 5, f"the end of the {who}")
         return self.note(fault="SIGKILL", process=who, target=process.pid)

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 EX_TEMPFAIL = 75
 # One who does not answer the order loses the lease after the KCL's 30 s.
-HAND_OVER_SECONDS = 90
+HAND_OVER_SECONDS = 150
 
 
 def owned(scene: FaultScene, *owners: str) -> bool:
@@ -27,7 +27,11 @@ def owned(scene: FaultScene, *owners: str) -> bool:
 
 
 def until_owned(scene: FaultScene, *owners: str) -> None:
-    until(lambda: owned(scene, *owners), HAND_OVER_SECONDS, f"leases of {owners} alone")
+    try:
+        until(lambda: owned(scene, *owners), HAND_OVER_SECONDS, f"leases of {owners} alone")
+    except AssertionError as error:
+        error.add_note(f"{scene.leases()}")
+        raise
 
 
 def until_up(scene: FaultScene, number: int) -> None:
