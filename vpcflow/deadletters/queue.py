@@ -105,7 +105,8 @@ class QueueDeadLetters:
     def _entry(self, number: str, name: str, body: str) -> dict[str, str]:
         entry = {"Id": number, "MessageBody": body}
         if self._queue_url.endswith(".fifo"):
-            entry |= {"MessageGroupId": "vpcflow", "MessageDeduplicationId": name}
+            # A group each: no message of a group can be read while another one of it is hidden.
+            entry |= {"MessageGroupId": name, "MessageDeduplicationId": name}
         return entry
 
 

@@ -24,7 +24,7 @@ _HINT, _OBJECT_HINT = "deadletters.queue_url", "deadletters.bucket"
 _BATCH = 10
 _SHELF = 500  # messages that are settled together
 _HIDDEN_SECONDS = 600
-_EMPTY_ANSWERS = 2  # a queue is spread over servers: one empty answer says little
+_WAIT_SECONDS = 1  # more than none: then all servers of the queue are asked, and an empty answer is the truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,14 @@ class QueueShelves:
         self.where = queue_url
 
     def shelves(self) -> Iterator[QueueShelf]:
-        """Yield messages until an answer brings no new one."""
+        """Yield messages until the queue shows none. What failed and was sent again is received, but not yielded."""
         messages: list[_Message] = []
-        empty = 0
-        while empty < _EMPTY_ANSWERS:
-            new = self._receive()
-            empty = 0 if new else empty + 1
+        fruitless = 0
+        while fruitless * _BATCH <= len(self._seen):  # beyond that it shows only what was hidden for long enough
+            received, new = self._receive()
+            if not received:
+                break
+            fruitless = 0 if new else fruitless + 1
             messages += new
             if len(messages) >= _SHELF:
                 yield QueueShelf(self, messages)
@@ -136,21 +138,23 @@ class QueueShelves:
                 if one.reference:
                     self._discard(one.reference)
 
-    def _receive(self) -> list[_Message]:
+    def _receive(self) -> tuple[int, list[_Message]]:
+        """Return how many messages came, and those that are new."""
         with explained(self.where, _HINT):
             reply = self._sqs.receive_message(
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=_BATCH,
                 VisibilityTimeout=_HIDDEN_SECONDS,
-                WaitTimeSeconds=1,
+                WaitTimeSeconds=_WAIT_SECONDS,
             )
         new = []
-        for message in reply.get("Messages", ()):
+        received = reply.get("Messages", ())
+        for message in received:
             self._held.add(message["ReceiptHandle"])
             if message["MessageId"] not in self._seen:
                 self._seen.add(message["MessageId"])
                 new.append(self._read(message["MessageId"], message["ReceiptHandle"], message["Body"]))
-        return new
+        return len(received), new
 
     def _read(self, name: str, receipt: str, body: str) -> _Message:
         where, reference = f"{self.where} message {name}", ""
