@@ -108,7 +108,7 @@ def test_a_rotation_that_takes_a_while(server: Server, connect: Connect) -> None
     server.judge = wanting("old")
     assert list(engine.write(ONE).outcomes) == DONE
     server.judge = wanting("new")
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(SinkUnavailable, match=r"elasticsearch\.rotation_seconds"):
             engine.write(ONE)
         clock.advance(119)
