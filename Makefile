@@ -50,6 +50,7 @@ bench: $(VENV)/test.stamp ## the benchmarks
 
 bench-smoke: $(VENV)/test.stamp ## do the benchmarks still run?
 	@$(BIN)/python benchmarks/smoke.py
+	@$(BIN)/python benchmarks/memory.py --seconds 60 --events 150000
 
 setup: $(VENV)/lint.stamp ## set up everything and fetch every part of the stack
 	@$(STACK) fetch > $(VENV)/parts.txt
