@@ -229,6 +229,12 @@ class FaultScene(Scene):
         (owner,) = {item["ownerName"]["S"] for item in items if "ownerName" in item}
         return str(owner)
 
+    def forget_metrics(self, worker: str) -> None:
+        """Drop what a dead worker told of its load; that ages within a minute or two, and until then the leader may well
+        give leases to the dead one."""
+        with client("dynamodb", self.streams.dynamodb_url) as dynamodb:
+            dynamodb.delete_item(TableName=f"{self.name}-WorkerMetricStats", Key={"wid": {"S": worker}})
+
     def take_lease(self, shard: str, owner: str) -> str:
         """Write another owner into a lease, as one does who believes that the old one is dead."""
         with client("dynamodb", self.streams.dynamodb_url) as dynamodb:

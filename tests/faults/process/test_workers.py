@@ -61,6 +61,8 @@ def die(scenes: list[FaultScene]) -> list[str]:
         scene.mixed(20)
     evidence = [scene.lose(scene.started[1]) for scene in scenes]
     for scene in scenes:
+        scene.forget_metrics("w1")
+    for scene in scenes:
         until_owned(scene, "w0")
     return evidence
 
