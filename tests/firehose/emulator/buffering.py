@@ -10,12 +10,21 @@ from tests.firehose.emulator.records import Record
 class Buffer:
     """Gives batches by size and by time, whichever is met first.
 
-    The record that reaches the size is in the batch (*assumed*: sizes are hints to AWS, and larger batches are the harder
-    case). `most`, if given: records in a batch.
+    A batch has at most `max_bytes`, or one record. With `overshoot` it has the record that goes beyond them, too: AWS calls
+    its sizes hints (*assumed*: that this is how far they may be from it). `most`, if given: records in a batch.
     """
 
-    def __init__(self, *, max_bytes: float, seconds: float, now: Callable[[], float], most: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: float,
+        seconds: float,
+        now: Callable[[], float],
+        most: int | None = None,
+        overshoot: bool = False,
+    ) -> None:
         self._max_bytes, self._seconds, self._now, self._most = max_bytes, seconds, now, most
+        self._overshoot = overshoot
         self._waiting: list[tuple[float, Record]] = []
         self._bytes = 0
 
@@ -35,6 +44,8 @@ class Buffer:
         """Return the next batch; the rest waits on."""
         size = count = 0
         for _, record in self._waiting:
+            if count and not self._overshoot and size + len(record.data) > self._max_bytes:
+                break
             size, count = size + len(record.data), count + 1
             if size >= self._max_bytes or count == self._most:
                 break

@@ -20,7 +20,7 @@ RETRY_PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Processing:
-    """The processors of a stream.
+    """The processors of a stream. overshoot: see `Buffer`.
 
     https://docs.aws.amazon.com/firehose/latest/APIReference/API_ProcessorParameter.html.
     """
@@ -33,6 +33,7 @@ class Processing:
     decompression: bool = False
     message_extraction: bool = False
     append_delimiter: bool = False
+    overshoot: bool = False
 
     def __post_init__(self) -> None:
         within("BufferSizeInMBs", self.megabytes, limits.PROCESSOR_MEGABYTES)
@@ -66,7 +67,10 @@ class Processor:
         self._settings, self._head, self._clock = settings, head, clock
         self._passed, self._failed = passed, failed
         self._buffer = Buffer(
-            max_bytes=settings.megabytes * limits.MEGABYTE, seconds=settings.seconds, now=clock.monotonic
+            max_bytes=settings.megabytes * limits.MEGABYTE,
+            seconds=settings.seconds,
+            now=clock.monotonic,
+            overshoot=settings.overshoot,
         )
         self._batches: list[_Batch] = []
         self.calls: list[list[str]] = []
