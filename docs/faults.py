@@ -1,17 +1,18 @@
-"""Write the fault matrix of a run:  python docs/faults.py LEDGER > docs/fault-matrix.md
+"""Write the fault matrix of a run:  python docs/faults.py LEDGER... > docs/fault-matrix.md
 
-LEDGER comes from  python -m pytest tests/faults --fault-ledger LEDGER  (with --fault-seed N for another seed).
-A ledger in which a row is missing, because its test failed, was skipped or was not run, is refused: exit code 1.
+LEDGER comes from  python -m pytest tests/faults --fault-ledger LEDGER  (with --fault-seed N for another seed); a run in parts
+has several. When a row is missing, because its test failed, was skipped or was not run, no page is made: exit code 1.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -127,23 +128,41 @@ def _cell(value: object) -> str:
     return str(value).replace("|", "\\|")
 
 
+def together(files: Iterable[Path]) -> tuple[dict[str, Any], dict[str, list[Row]]]:
+    """Return the facts of a run, and its rows by test; what was run again stands in a later ledger.
+
+    Raises:
+        ValueError: no ledger, or ledgers of different commits or seeds.
+    """
+    facts: dict[str, Any] = {}
+    rows: dict[str, list[Row]] = {}
+    for file in files:
+        more, found = read(file)
+        if facts and (facts["commit"], facts["seed"]) != (more["commit"], more["seed"]):
+            raise ValueError(f"{file}: of another commit or seed than the ledgers before it")
+        facts = {**more, "changed": more["changed"] or facts.get("changed", False)}
+        for test, group in groupby(found, key=lambda entry: entry[0]):
+            rows[test] = [row for _, row in group]
+    return facts, rows
+
+
 def main(arguments: list[str]) -> int:
     """Write the page to stdout."""
-    if not 1 <= len(arguments) <= 2:  # noqa: PLR2004
-        sys.stderr.write((__doc__ or "").strip() + "\n")
-        return 64
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ledger", nargs="+", type=Path)
+    parser.add_argument("--tests", type=Path, default=ROOT / "tests" / "faults", help="the folder of the rows")
+    chosen = parser.parse_args(arguments)
     try:
-        facts, found = read(Path(arguments[0]))
+        facts, rows = together(chosen.ledger)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 66
-    wanted = expected(Path(arguments[1]) if arguments[1:] else ROOT / "tests" / "faults")
-    missing = sorted(wanted - {test for test, _ in found})
+    missing = sorted(expected(chosen.tests) - set(rows))
     if missing:
-        rows = "\n".join(f"  {test}" for test in missing)
-        sys.stderr.write(f"error: {len(missing)} rows are not in the ledger; run their tests again:\n{rows}\n")
+        tests = "\n".join(f"  {test}" for test in missing)
+        sys.stderr.write(f"error: {len(missing)} rows are not in the ledger; run their tests again:\n{tests}\n")
         return 1
-    sys.stdout.write(page(facts, (row for _, row in found)))
+    sys.stdout.write(page(facts, chain.from_iterable(rows.values())))
     return 0
 
 

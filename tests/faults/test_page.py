@@ -47,9 +47,9 @@ def docs(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def ledger_of(folder: Path, rows: dict[str, Row]) -> Path:
-    file = folder / "ledger"
-    books.begin(file, FACTS)
+def ledger_of(folder: Path, rows: dict[str, Row], name: str = "ledger", **facts: object) -> Path:
+    file = folder / name
+    books.begin(file, {**FACTS, **facts})
     for test, row in rows.items():
         one = Ledger(test)
         one.record(row)
@@ -62,7 +62,7 @@ def test_a_whole_ledger_makes_a_page(cases: Path, tmp_path: Path) -> None:
     names = [f"{cases.relative_to(tmp_path)}/test_rows.py::test_row[{each}]" for each in (1, 2)]
     file = ledger_of(tmp_path, dict(zip(names, [ROW, other], strict=True)))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")  # node ids begin there
-    done = docs(file, cases)
+    done = docs(file, "--tests", cases)
     assert done.returncode == 0, done.stderr
     assert "| commit | `abc123` |" in done.stdout
     assert "| rows | 2 |" in done.stdout
@@ -75,7 +75,7 @@ def test_a_whole_ledger_makes_a_page(cases: Path, tmp_path: Path) -> None:
 
 def test_a_missing_row_is_refused(cases: Path, tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    done = docs(ledger_of(tmp_path, {"cases/test_rows.py::test_row[1]": ROW}), cases)
+    done = docs(ledger_of(tmp_path, {"cases/test_rows.py::test_row[1]": ROW}), "--tests", cases)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.endswith("cases/test_rows.py::test_row[2]\n")
@@ -83,4 +83,17 @@ def test_a_missing_row_is_refused(cases: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
     assert docs(tmp_path / "none").returncode == 66
-    assert docs().returncode == 64
+
+
+def test_a_run_in_parts(cases: Path, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    one, two = (f"cases/test_rows.py::test_row[{each}]" for each in (1, 2))
+    first = ledger_of(tmp_path, {one: ROW}, "first", changed=True)
+    second = ledger_of(tmp_path, {one: dataclasses.replace(ROW, fault="again"), two: ROW}, "second")
+    done = docs(first, second, "--tests", cases)
+    assert done.returncode == 0, done.stderr
+    assert "| rows | 2 |" in done.stdout
+    assert "| again |" in done.stdout
+    assert "`abc123`, with changes" in done.stdout
+    other = ledger_of(tmp_path, {one: ROW}, "other", seed=6)
+    assert docs(first, other, "--tests", cases).returncode == 66

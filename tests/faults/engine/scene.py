@@ -32,7 +32,7 @@ __all__ = ["BULK", "FLOWS", "RECORDS", "WATCH", "Scene"]
 
 RECORDS, FLOWS, BULK = 40, 10, 50  # 400 documents in eight bulks
 TOO_MANY = 100_000  # packets that the index of these tests does not take
-_PATIENCE_SECONDS = 150.0
+_PATIENCE_SECONDS = 300.0
 _FIRST_END = int(dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC).timestamp())
 _NAMES = itertools.count()
 WATCH = '[[rule]]\naction = "watch"\npath = "/_bulk"\n'
@@ -105,8 +105,8 @@ class Scene:
 
     # --- the product
 
-    def settings(self, more: Mapping[str, object] | None = None, *, direct: bool = False) -> Settings:
-        """Return settings of a run; `bulk__max_actions` is VPCFLOW_BULK__MAX_ACTIONS."""
+    def environ(self, more: Mapping[str, object] | None = None, *, direct: bool = False) -> dict[str, str]:
+        """Return settings of a run as variables; `bulk__max_actions` is VPCFLOW_BULK__MAX_ACTIONS. `direct`: past the proxy."""
         values = {
             "elasticsearch__hosts": self.url if direct or self.proxy is None else self.proxy.url,
             "index__mode": self.mode,
@@ -118,7 +118,11 @@ class Scene:
             "deadletters__accept_loss": "true",
             **(more or {}),
         }
-        return load(None, {f"VPCFLOW_{key.upper()}": str(value) for key, value in values.items()}).settings
+        return {f"VPCFLOW_{key.upper()}": str(value) for key, value in values.items()}
+
+    def settings(self, more: Mapping[str, object] | None = None, *, direct: bool = False) -> Settings:
+        """Return settings of a run, see `environ`."""
+        return load(None, self.environ(more, direct=direct)).settings
 
     def before(self, script: str) -> FaultProxy:
         """Put a proxy before the engine, with the rules of a script."""
