@@ -19,7 +19,7 @@ import orjson
 __all__ = ["JsonFormatter", "configure", "get_logger"]
 
 # Clients that log each request, or each failed one, in their own words: their callers say it in ours.
-_TALKATIVE = ("elastic_transport", "elasticsearch", "urllib3", "botocore", "boto3", "s3transfer")
+_TALKATIVE = ("elastic_transport", "elasticsearch", "urllib3", "botocore", "boto3", "s3transfer", "uvicorn")
 
 
 class JsonFormatter(logging.Formatter):

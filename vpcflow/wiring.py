@@ -22,7 +22,18 @@ from vpcflow.sink.engine import EngineSink
 from vpcflow.sink.window import Window
 from vpcflow.wiring_deadletters import deadletters
 
-__all__ = ["codec_options", "delivery", "engine_options", "pipeline", "retry_policy", "sink", "template"]
+__all__ = [
+    "batch_bounds",
+    "breaker",
+    "codec_options",
+    "delivery",
+    "engine_options",
+    "pipeline",
+    "retry_policy",
+    "sink",
+    "template",
+    "window",
+]
 
 
 def engine_options(settings: Settings) -> EngineOptions:
@@ -94,17 +105,46 @@ def delivery(
     meters: Meters = UNMETERED,
 ) -> Delivery:
     """Return what sends bulks to `engine` until each of their actions is decided; several threads may call it."""
+    return Delivery(
+        engine,
+        retry_policy(settings),
+        clock,
+        should_stop,
+        on_wait,
+        window=window(settings, meters),
+        breaker=breaker(settings, clock, meters),
+        meters=meters,
+    )
+
+
+def breaker(settings: Settings, clock: Clock, meters: Meters) -> Breaker:
+    """Return the circuit breaker of an engine, for all that is sent there."""
     retry = settings.retry
-    breaker = Breaker(
+    return Breaker(
         failures=retry.breaker_failures,
         initial_seconds=retry.initial_seconds,
         max_seconds=retry.max_seconds,
         clock=clock,
         meters=meters,
     )
-    window = Window(settings.bulk.in_flight, meters=meters)
-    return Delivery(
-        engine, retry_policy(settings), clock, should_stop, on_wait, window=window, breaker=breaker, meters=meters
+
+
+def window(settings: Settings, meters: Meters) -> Window:
+    """Return how many requests an engine may have at once."""
+    return Window(settings.bulk.in_flight, meters=meters)
+
+
+def batch_bounds(settings: Settings) -> BatchBounds:
+    """Return when a body is sent, and when so much goes wrong that everything stops."""
+    bulk, limits = settings.bulk, settings.limits
+    return BatchBounds(
+        max_bytes=bulk.max_bytes,
+        max_actions=bulk.max_actions,
+        max_age_seconds=bulk.max_age_seconds,
+        in_flight=bulk.in_flight,
+        max_in_flight_bytes=bulk.max_in_flight_bytes,
+        storm_window=limits.storm_window,
+        storm_fraction=limits.storm_fraction,
     )
 
 
@@ -140,21 +180,11 @@ def pipeline(
     retry_policy(settings).run(
         engine.check_target, again_on=SinkUnavailable, clock=clock, should_stop=should_stop, on_wait=on_wait
     )
-    bulk, limits = settings.bulk, settings.limits
-    bounds = BatchBounds(
-        max_bytes=bulk.max_bytes,
-        max_actions=bulk.max_actions,
-        max_age_seconds=bulk.max_age_seconds,
-        in_flight=bulk.in_flight,
-        max_in_flight_bytes=bulk.max_in_flight_bytes,
-        storm_window=limits.storm_window,
-        storm_fraction=limits.storm_fraction,
-    )
     return Pipeline(
         decoder=decoder,
         delivery=delivery(settings, engine, should_stop=should_stop, on_wait=on_wait, clock=clock, meters=meters),
         deadletters=letters,
-        bounds=bounds,
+        bounds=batch_bounds(settings),
         clock=clock,
         reject_diverted=settings.index.failure_store == "dead_letter",
         meters=meters,

@@ -161,6 +161,37 @@ ANSWERS = Counter(
     labels=("result",),
     values=("Ok", "Dropped", "ProcessingFailed"),
 )
+REINGESTED = Counter("reingested", "Parts of records that had no room in a reply, put into the stream once more.")
+
+# The HTTP receiver of Firehose.
+FIREHOSE_REQUESTS = Counter(
+    "firehose_requests",
+    "Requests of Firehose answered by the receiver, by result: only `settled` was answered with 200. `too_large`, `invalid`, "
+    "`refused`, `storm`, `dead_letters` and `failed` need a person.",
+    labels=("result",),
+    values=(
+        "settled",
+        "unauthorized",
+        "elsewhere",
+        "invalid",
+        "too_large",
+        "busy",
+        "late",
+        "unavailable",
+        "refused",
+        "storm",
+        "dead_letters",
+        "failed",
+        "stopping",
+        "gone",
+    ),
+)
+FIREHOSE_SECONDS = Histogram(
+    "firehose_request_seconds",
+    "Time of such a request, from its head to its answer.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0),
+)
+FIREHOSE_IN_PROGRESS = Gauge("firehose_requests_in_progress", "Such requests that are being read or settled.")
 
 # The consumer.
 DAEMON_RESTARTS = Counter("daemon_restarts", "Starts of the KCL daemon after the first one.")

@@ -24,6 +24,8 @@ def complaints(settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple
     yield from _engine(settings, origins)
     yield from _amazon(settings)
     yield from _deadletters(settings)
+    yield from _receiver(settings)
+    yield from _firehose(settings)
 
 
 def _numbers(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -91,3 +93,25 @@ def _deadletters(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "deadletters.index", "an index name is lower case, and begins with none of _ - +"
     if letters.kind == "index" and settings.elasticsearch.collection == "timeseries":
         yield "deadletters.kind", 'a collection of type TIMESERIES keeps no ids; use "s3" or "sqs"'
+
+
+def _firehose(settings: Settings) -> Iterator[tuple[str, str]]:
+    firehose = settings.firehose
+    if firehose.partial == "keep_good" and settings.deadletters.kind == "file":
+        problem = "the bad lines have no place to go: a Lambda keeps no files"
+        yield "firehose.partial", f'{problem}; set deadletters.kind to "s3", "sqs" or "index", or leave "fail_record"'
+    if firehose.partition_keys and firehose.mode not in ("documents", "bulk"):
+        yield "firehose.partition_keys", 'are for S3: firehose.mode = "documents" or "bulk"; leave them out'
+
+
+def _receiver(settings: Settings) -> Iterator[tuple[str, str]]:
+    receiver = settings.receiver
+    if receiver.access_key_previous and not receiver.access_key:
+        yield "receiver.access_key_previous", "there is no receiver.access_key; set that one first"
+    if receiver.key and not receiver.certificate:
+        yield "receiver.key", "there is no receiver.certificate; give both, or neither"
+    if receiver.max_buffered_bytes < receiver.max_request_bytes + receiver.max_inflated_bytes:
+        problem = "less than max_request_bytes and max_inflated_bytes together"
+        yield "receiver.max_buffered_bytes", f"{problem}: the largest request would never find room"
+    if receiver.data_stream_attribute and not receiver.data_streams:
+        yield "receiver.data_streams", 'empty; give a pattern, or set receiver.data_stream_attribute = ""'

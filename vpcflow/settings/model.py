@@ -27,6 +27,7 @@ __all__ = [
     "Limits",
     "Logs",
     "Metrics",
+    "Receiver",
     "Retry",
     "Settings",
 ]
@@ -286,8 +287,8 @@ class Firehose(Section, frozen=True, kw_only=True):
     mode: Annotated[
         Literal["documents", "bulk", "document", "deliver"],
         Meta(
-            description="`documents`: JSON lines. `bulk`: `_bulk` lines. `document`: one JSON document for each record, for the "
-            "OpenSearch destination. `deliver`: we write to the search engine ourselves."
+            description="`documents`: JSON lines. `bulk`: `_bulk` lines. `document`: one JSON document for each record, for "
+            "the OpenSearch destination. `deliver`: we write to the search engine ourselves."
         ),
     ] = "documents"
     partial: Annotated[
@@ -298,7 +299,8 @@ class Firehose(Section, frozen=True, kw_only=True):
         ),
     ] = "fail_record"
     reingest: Annotated[
-        Literal["auto", "off"], Meta(description="Whether what has no room in a reply is put into the stream once more.")
+        Literal["auto", "off"],
+        Meta(description="Whether what has no room in a reply is put into the stream once more."),
     ] = "auto"
     decompression: Annotated[
         bool, Meta(description="Firehose's own decompression is on: then nothing can be put into the stream once more.")
@@ -319,6 +321,58 @@ class Firehose(Section, frozen=True, kw_only=True):
         list[Literal["account", "region", "date", "hour", "action"]],
         Meta(description="Keys for dynamic partitioning (S3), each only where it is the same in the whole record."),
     ] = []
+
+
+class Receiver(Section, frozen=True, kw_only=True):
+    """`vpcflow serve firehose`: an endpoint for Firehose's HTTP destination. See [receiver](receiver.md)."""
+
+    listen: Annotated[str, Meta(description="HOST:PORT for Firehose's requests. Port 0: any free one.")] = (
+        "127.0.0.1:8443"
+    )
+    admin_listen: Annotated[
+        str, Meta(description="HOST:PORT of `/metrics`, `/healthz` and `/readyz`, without a key. Empty: none.")
+    ] = "127.0.0.1:9465"
+    path: Annotated[str, Meta(pattern="^/", description="Path of the requests.")] = "/"
+    access_key: Annotated[
+        Secret, Meta(description="What the delivery stream sends as its access key. Read again when another one comes.")
+    ] = Secret("")
+    access_key_previous: Annotated[
+        Secret, Meta(description="Accepted as well, while the key is being changed. Empty: none.")
+    ] = Secret("")
+    data_stream_attribute: Annotated[
+        str, Meta(description="Common attribute that names the data stream. Empty: none does.")
+    ] = "es_datastream_name"
+    data_streams: Annotated[list[str], Meta(description="Patterns of the data streams that it may name.")] = (
+        msgspec.field(default_factory=lambda: ["logs-aws.vpcflow-*"])
+    )
+    max_data_streams: Annotated[int, Meta(ge=1, description="So many different ones while the receiver runs.")] = 16
+    max_request_bytes: Annotated[
+        int, Meta(gt=0, description="Body of a request, as it comes. Firehose sends 64 MiB at most.")
+    ] = 70_000_000
+    max_inflated_bytes: Annotated[int, Meta(gt=0, description="The same, unpacked.")] = 140_000_000
+    max_buffered_bytes: Annotated[
+        int, Meta(gt=0, description="Bodies of all requests together, as they came and unpacked.")
+    ] = 512_000_000
+    max_records: Annotated[int, Meta(gt=0, description="Records in a request. Firehose sends 10000 at most.")] = 20_000
+    max_concurrent: Annotated[
+        int, Meta(ge=1, le=256, description="Requests that are read or settled at once; more are sent away (503).")
+    ] = 16
+    max_connections: Annotated[int, Meta(ge=2, description="Connections at once, idle ones too.")] = 512
+    request_seconds: Annotated[
+        float, Meta(gt=0, le=175, description="A request is answered within this time. Firehose waits for 180 seconds.")
+    ] = 150.0
+    keep_alive_seconds: Annotated[
+        float, Meta(ge=1, description="How long an idle connection stays. Longer than the load balancer keeps it.")
+    ] = 75.0
+    grace_seconds: Annotated[float, Meta(ge=1, description="At a stop, requests under way may finish for so long.")] = (
+        20.0
+    )
+    check_seconds: Annotated[float, Meta(gt=0, description="While not ready, the engine is asked this often.")] = 5.0
+    certificate: Annotated[
+        str, Meta(description="File with the certificate chain, PEM. Empty: plain HTTP, behind a load balancer.")
+    ] = ""
+    key: Annotated[str, Meta(description="File with its key, without a password. Empty: in `certificate`.")] = ""
+    log_requests: Annotated[bool, Meta(description="One log line for each request.")] = False
 
 
 class Logs(Section, frozen=True, kw_only=True):
@@ -361,6 +415,7 @@ class Settings(Section, frozen=True, kw_only=True):
     deadletters: DeadLetters = DeadLetters()
     kinesis: Kinesis = Kinesis()
     consumer: Consumer = Consumer()
+    receiver: Receiver = Receiver()
     firehose: Firehose = Firehose()
     logs: Logs = Logs()
     metrics: Metrics = Metrics()
