@@ -48,11 +48,10 @@ def many(count: int, size: int = 20) -> list[DeadLetter]:
 
 @dataclass
 class Given:
-    """How to keep, and how to read; `multiplies`: the same letter, put twice in other company, is there twice."""
+    """How to keep, and how to read."""
 
     settings: Settings
     memory: MemoryDeadLetters | None = None
-    multiplies: bool = True
     clock: FakeClock = field(default_factory=FakeClock)
 
     def keeper(self) -> DeadLetters:
@@ -91,11 +90,11 @@ def given(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Given]:
     elif kind.startswith("stack"):
         index = f"letters-{uuid.uuid4().hex}"
         url = request.getfixturevalue(kind).engine_url
-        yield Given(settings_of(KIND="index", INDEX=index, hosts=url), multiplies=False)
+        yield Given(settings_of(KIND="index", INDEX=index, hosts=url))
     elif kind == "file":
         yield Given(settings_of(PATH=str(tmp_path / "letters"), ACCEPT_LOSS="true", MAX_FILE_BYTES="2000"))
     else:
-        yield Given(settings_of(**amazon(kind, request)), multiplies=kind != "fifo")
+        yield Given(settings_of(**amazon(kind, request)))
 
 
 def amazon(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:

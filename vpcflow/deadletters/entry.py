@@ -109,7 +109,11 @@ class DeadLetter:
         if wrong:
             raise ValueError(f"not a dead letter: {', '.join(wrong)} of another type")
         try:
-            raw = b64decode(entry.pop("raw_base64"), validate=True) if "raw_base64" in entry else entry.pop("raw").encode()
+            raw = (
+                b64decode(entry.pop("raw_base64"), validate=True)
+                if "raw_base64" in entry
+                else entry.pop("raw").encode()
+            )
             origin = entry.pop("origin", None)
             if origin is not None:
                 origin = Origin(

@@ -7,6 +7,7 @@ for 14 days at most: `MessageRetentionPeriod` is 4 days unless it is set.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -105,8 +106,9 @@ class QueueDeadLetters:
     def _entry(self, number: str, name: str, body: str) -> dict[str, str]:
         entry = {"Id": number, "MessageBody": body}
         if self._queue_url.endswith(".fifo"):
-            # A group each: no message of a group can be read while another one of it is hidden.
-            entry |= {"MessageGroupId": name, "MessageDeduplicationId": name}
+            # A group each: no message of a group can be read while another one of it is hidden. And an id of its own for each
+            # sending: one that failed again within five minutes would be dropped as a double of the one that it replaces.
+            entry |= {"MessageGroupId": name, "MessageDeduplicationId": uuid.uuid4().hex}
         return entry
 
 
