@@ -1,6 +1,6 @@
 """The Lambda's entry point, `firehose_transform.handler.handler`: the only place here that reads the environment.
 
-Settings: the environment (`VPCFLOW_DOCUMENT__SHAPE`, …) over the TOML file that `VPCFLOW_SETTINGS` names.
+Settings: the environment (`VPCFLOW_FIREHOSE__MODE`, …) over the TOML file that `VPCFLOW_SETTINGS` names.
 """
 
 from __future__ import annotations
@@ -11,50 +11,44 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from firehose_transform.events import parse_request
-from firehose_transform.transform import Complaint, transform
+from firehose_transform.program import Program
 from vpcflow.clock import SystemClock
-from vpcflow.codec import Decoder
-from vpcflow.logs import configure, get_logger
+from vpcflow.logs import configure
 from vpcflow.metrics import emf
 from vpcflow.metrics.meters import Tally
-from vpcflow.settings.decoding import codec_options
 from vpcflow.settings.load import load
 
 __all__ = ["handler"]
 
-_log = get_logger("firehose_transform")
-
 
 @cache
-def _parts() -> tuple[Decoder, str]:
-    """Return the decoder and the namespace of metrics."""
+def _program() -> tuple[Program, str]:
+    """Return the program and the namespace of metrics."""
     path = os.environ.get("VPCFLOW_SETTINGS")
     settings = load(Path(path) if path else None, os.environ).settings
     configure(settings.logs.level)
-    return Decoder(codec_options(settings)), settings.metrics.namespace
+    return Program(settings, os.environ, SystemClock()), settings.metrics.namespace
 
 
-def _complain(complaint: Complaint) -> None:
-    fields = {"record_id": complaint.record_id, "problem": complaint.message, "reasons": complaint.reasons}
-    _log.error("record not transformed", extra={"fields": fields})
-
-
-def handler(event: object, _context: object) -> dict[str, Any]:
+def handler(event: object, context: object) -> dict[str, Any]:
     """Answer one transformation event.
 
-    Raises: ConfigError for wrong settings and EventError for an event of another kind; Firehose then tries the batch again
-    and at last keeps it in its error prefix. No record is ever answered Ok or Dropped on the way.
+    Raises: ConfigError for wrong settings, EventError for an event of another kind, ReplyError for one that cannot be answered
+    within the limit; in the mode `deliver` also SinkError, DataError and DeadLetterError when nothing, or nothing more, can be
+    settled. Firehose then tries the batch again and at last keeps it in its error prefix. No record is ever answered Ok or
+    Dropped on the way.
 
     Metrics of the invocation are one line on stdout, see `vpcflow.metrics.emf`.
     """
-    decoder, namespace = _parts()
+    program, namespace = _program()
     tally = Tally(keep=emf.KEPT)
-    response = transform(parse_request(event), decoder, _complain, tally)
-    if namespace:
-        dimensions = {"function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")}
-        now = SystemClock().wall_ms()
-        line = emf.line(tally.snapshot(), namespace=namespace, dimensions=dimensions, timestamp_ms=now)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    return response
+    try:
+        return program.answer(event, context, tally)
+    finally:
+        if namespace:
+            dimensions = {"function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")}
+            now = SystemClock().wall_ms()
+            line = emf.line(tally.snapshot(), namespace=namespace, dimensions=dimensions, timestamp_ms=now)
+            if line:
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()

@@ -1,103 +1,201 @@
-"""Request in, response out: one answer for each record, in the order they came. No I/O, no clock."""
+"""Request in, plan out: what to answer for each record, and what has to be done before. No I/O, no clock.
+
+https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from firehose_transform.events import Record, Request, Result
+from firehose_transform.answers import Answer, Complaint, failed
+from firehose_transform.events import Record, Request
+from firehose_transform.opening import Opened, is_returned, open_record
+from firehose_transform.partitions import partition_keys
+from firehose_transform.reading import LateError, Reading, base64_bytes, read
+from firehose_transform.rules import Rules
+from firehose_transform.splitting import parts
 from vpcflow.codec import Decoder
-from vpcflow.codec.origins import firehose_origin
-from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import UNMETERED, Meters
-from vpcflow.types import Decoded
+from vpcflow.types import Origin, Undecodable
 
-__all__ = ["MAX_REPLY_BYTES", "Complaint", "transform"]
+__all__ = ["Errand", "Plan", "transform"]
 
-# Lambda's reply may be 6 MB (6,291,456 bytes); the rest is room for what the runtime adds.
-MAX_REPLY_BYTES = 5_000_000
-_ENVELOPE_BYTES = 96  # `{"recordId":"…","result":"ProcessingFailed","data":""},` without the id and the data
+_LATE = "no time was left for it: give the function more time or memory, or a smaller buffer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
-    """Why a record could not be transformed, for the log. reasons: how many lines by reason."""
+class Errand:
+    """What must be done before a record is answered with `then`; until then it is answered ProcessingFailed.
 
-    record_id: str | None
-    message: str
-    reasons: dict[str, int] = field(default_factory=dict)
+    number: of the record in the request. letters: bad lines that must be kept. parts: makes what must be put into the stream.
+    """
+
+    number: int
+    then: Answer
+    origin: Origin
+    letters: Sequence[Undecodable] = ()
+    parts: Callable[[], Iterator[bytes]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """answers: one for each record, in their order. complaints: why records failed, or will if their errand does."""
+
+    answers: list[Answer]
+    errands: list[Errand] = field(default_factory=list)
+    complaints: list[Complaint] = field(default_factory=list)
 
 
 def transform(
-    request: Request, decoder: Decoder, complain: Callable[[Complaint], None], meters: Meters = UNMETERED
-) -> dict[str, Any]:
-    """Return Firehose's response.
+    request: Request,
+    decoder: Decoder,
+    rules: Rules = Rules(),  # noqa: B008 - frozen
+    *,
+    meters: Meters = UNMETERED,
+    expired: Callable[[], bool] = lambda: False,
+) -> Plan:
+    """Return the plan.
 
-    Ok: the record's documents as JSON lines, each ending in a newline. Dropped: nothing but control messages or skipped log
-    groups. ProcessingFailed, with the data as it came: some line could not be decoded (Firehose keeps the record in its error
-    prefix, whole), or the reply would grow over its limit.
+    Ok: the record's documents, see `vpcflow.settings.model.Firehose.mode`. Dropped: nothing but control messages or skipped
+    log groups; or, after its errand, all of it is in the stream once more. ProcessingFailed, with the data as it came (Firehose
+    keeps it in its error prefix): bad lines, or no room in the reply, nor elsewhere.
+
+    Records that went round already have the first claim to the reply's room.
     """
-    answers: list[dict[str, Any]] = []
-    # What each record costs if it is returned as it came: what is left over is room for documents.
-    room = MAX_REPLY_BYTES - sum(_cost(record, record.data) for record in request.records)
-    for record in request.records:
-        result, data = _answer(record, request, decoder, complain, meters)
-        extra = len(data) - len(record.data)
-        if extra > room:
-            message = "the reply would be over Lambda's limit: lower the buffer size of the transformation"
-            complain(Complaint(record_id=record.record_id, message=message))
-            result, data, extra = "ProcessingFailed", record.data, 0
-        room -= extra
-        meters.count(catalog.ANSWERS, result=result)
-        answers.append({"recordId": record.record_id, "result": result, "data": data})
-    meters.count(catalog.RECORDS, len(answers))
-    return {"records": answers}
+    return _Transform(request, decoder, rules, meters, expired).plan()
 
 
-def _cost(record: Record, data: str) -> int:
-    return _ENVELOPE_BYTES + len(record.record_id or "") + len(data)
+class _Transform:
+    """One invocation."""
+
+    def __init__(
+        self, request: Request, decoder: Decoder, rules: Rules, meters: Meters, expired: Callable[[], bool]
+    ) -> None:
+        self._request = request
+        self._decoder = decoder
+        self._rules = rules
+        self._meters = meters
+        self._expired = expired
+        self._plan = Plan(answers=[failed(record) for record in request.records])
+        # Each record can be answered as it came; what is left over is room for documents.
+        self._costs = [answer.cost for answer in self._plan.answers]
+        self._room = rules.max_reply_bytes - sum(self._costs) - len('{"records": []}')
+
+    def plan(self) -> Plan:
+        numbers = range(len(self._request.records))
+        for number in sorted(numbers, key=lambda number: not is_returned(self._request.records[number])):
+            try:
+                problem = _LATE if self._expired() else self._record(number)
+            except LateError:
+                problem = _LATE
+            if problem:
+                self._complain(number, problem)
+        return self._plan
+
+    def _record(self, number: int) -> str:
+        """Plan a record; return why it fails, or ''."""
+        record = self._request.records[number]
+        try:
+            opened = open_record(record, self._request, self._rules.max_inflated_bytes)
+        except ValueError as error:
+            return f"data is no base64: {error}"
+        splittable = self._why_whole(record, opened) == ""
+        reading = read(
+            opened,
+            self._decoder,
+            fits=lambda so_far: self._fits(number, so_far),
+            go_on=splittable,
+            keep=self._rules.max_bad_lines if self._rules.keep_good else 0,
+            expired=self._expired,
+            meters=self._meters,
+        )
+        return self._decide(number, opened, reading)
+
+    def _decide(self, number: int, opened: Opened, reading: Reading) -> str:
+        record = self._request.records[number]
+        if reading.bad and not self._may_keep(reading):
+            self._complain(number, reading.first, reading)
+            return ""
+        if not reading.documents:
+            self._answer(number, Answer(record.record_id, "Dropped"))
+            return ""
+        if reading.fits:
+            self._answer_or_keep(number, opened, reading, self._ok(record, reading))
+            return ""
+        problem = self._why_whole(record, opened)
+        if problem:
+            several = self._rules.mode == "document" and reading.documents > 1
+            what = "several events in one record" if several else "no room in the reply"
+            return f"{what}, and it cannot be put into the stream in parts: {problem}"
+        then = Answer(record.record_id, "Dropped")
+        again = _again(record, self._request, self._decoder, self._rules)
+        self._errand(Errand(number=number, then=then, origin=opened.origin, letters=reading.undecodable, parts=again))
+        return ""
+
+    def _may_keep(self, reading: Reading) -> bool:
+        """Return whether the bad lines can be dead letters, so that the rest is answered."""
+        rules = self._rules
+        return rules.keep_good and reading.documents > 0 and reading.bad <= rules.max_bad_lines
+
+    def _why_whole(self, record: Record, opened: Opened) -> str:
+        """Return why a record may not be put into the stream once more, or ''."""
+        request, rules = self._request, self._rules
+        if rules.no_reingestion:
+            return rules.no_reingestion
+        if opened.hops >= rules.max_hops:
+            return f"it went round {opened.hops} times already (firehose.max_hops)"
+        if request.stream_arn:
+            return "" if record.partition_key else "the event names no partition key"
+        return "" if request.delivery_arn else "the event names no delivery stream"
+
+    def _fits(self, number: int, reading: Reading) -> bool:
+        """Return whether there is room for this much; the answer itself is measured again."""
+        if self._rules.mode == "document" and reading.documents > 1:
+            return False
+        size = reading.bulk_bytes if self._rules.mode == "bulk" else reading.document_bytes
+        return base64_bytes(size) - len(self._request.records[number].data) <= self._room
+
+    def _ok(self, record: Record, reading: Reading) -> Answer:
+        rules = self._rules
+        if rules.mode == "bulk":
+            data = b"".join(reading.bodies)
+        else:
+            lines = reading.lines()
+            data = lines[0] if rules.mode == "document" else b"\n".join(lines) + b"\n"
+        keys = partition_keys(reading.lines(), rules.partition_keys, self._request.region)
+        return Answer(record.record_id, "Ok", base64.b64encode(data).decode("ascii"), keys)
+
+    def _answer_or_keep(self, number: int, opened: Opened, reading: Reading, answer: Answer) -> None:
+        if answer.cost - self._costs[number] > self._room:
+            self._over(number, opened, reading)
+        elif reading.undecodable:
+            self._errand(Errand(number=number, then=answer, origin=opened.origin, letters=reading.undecodable))
+        else:
+            self._answer(number, answer)
+
+    def _over(self, number: int, opened: Opened, reading: Reading) -> None:
+        """The data had room, the answer with its id and its keys has not."""
+        reading.fits = False
+        problem = self._decide(number, opened, reading)
+        if problem:
+            self._complain(number, problem)
+
+    def _answer(self, number: int, answer: Answer) -> None:
+        self._plan.answers[number] = answer
+        self._room -= answer.cost - self._costs[number]
+
+    def _errand(self, errand: Errand) -> None:
+        self._plan.errands.append(errand)
+        self._room -= max(0, errand.then.cost - self._costs[errand.number])
+
+    def _complain(self, number: int, message: str, reading: Reading | None = None) -> None:
+        record_id = self._request.records[number].record_id
+        reasons = dict(reading.reasons) if reading else {}
+        self._plan.complaints.append(Complaint(record_id=record_id, message=message, reasons=reasons))
 
 
-def _answer(
-    record: Record, request: Request, decoder: Decoder, complain: Callable[[Complaint], None], meters: Meters
-) -> tuple[Result, str]:
-    try:
-        raw = base64.b64decode(record.data, validate=True)
-    except binascii.Error as error:
-        complain(Complaint(record_id=record.record_id, message=f"data is no base64: {error}"))
-        return "ProcessingFailed", record.data
-    origin = firehose_origin(arn=request.source_arn, arrival_ms=record.arrival_ms)
-    documents: list[bytes] = []
-    reasons: dict[str, int] = {}
-    first = ""
-    for chunk in decoder.decode(raw, origin):
-        _count(chunk, meters)
-        for bad in chunk.undecodable:
-            first = first or f"{bad.position}: {bad.reason}: {bad.message}"
-            reasons[bad.reason] = reasons.get(bad.reason, 0) + 1
-        documents += chunk.body.split(b"\n")[1::2]
-    for reason, count in reasons.items():
-        meters.count(catalog.UNDECODABLE, count, reason=reason)
-    if reasons:
-        complain(Complaint(record_id=record.record_id, message=first, reasons=reasons))
-        return "ProcessingFailed", record.data
-    if not documents:
-        return "Dropped", ""
-    return "Ok", base64.b64encode(b"\n".join(documents) + b"\n").decode("ascii")
-
-
-def _count(chunk: Decoded, meters: Meters) -> None:
-    """Count what there was: in CloudWatch each name costs, also one that is always 0."""
-    kinds = {
-        "document": chunk.count,
-        "undecodable": len(chunk.undecodable),
-        "control": chunk.control,
-        "header": chunk.headers,
-        "skipped": chunk.skipped,
-    }
-    for kind, count in kinds.items():
-        if count:
-            meters.count(catalog.LINES, count, kind=kind)
+def _again(record: Record, request: Request, decoder: Decoder, rules: Rules) -> Callable[[], Iterator[bytes]]:
+    """Return what reads the record once more, in parts: until then only its base64 is held."""
+    return lambda: parts(open_record(record, request, rules.max_inflated_bytes), decoder, rules)

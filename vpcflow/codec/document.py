@@ -116,6 +116,8 @@ def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[st
     else:
         _put(tree, "message", _Leaf(_QUOTED_SITE, Site("message")))
         _put(tree, "cloud.provider", _Leaf('"aws"'))
+    if options.event_id:
+        _put(tree, "event.id", _Leaf(f'"{_SITE}{_SITE}"', Site("id"), Site("hash")))
     sites = []
     members = []
     if options.index_mode == "pattern":

@@ -22,6 +22,7 @@ class FormatRule:
 class CodecOptions:
     """Options of a decoder. Bytes and days; a cap of 0 days switches that side of the time window off.
 
+    event_id: put the `_id` into the document, too, as `event.id`: for targets that make ids of their own.
     ids: False leaves `_id` out of action lines, for targets that take none: what is sent again is there twice.
     """
 
@@ -35,6 +36,7 @@ class CodecOptions:
     index_mode: Literal["data_stream", "pattern"] = "data_stream"
     index_name: str = ""
     ids: bool = True
+    event_id: bool = False
     max_inflated_bytes: int = 128_000_000
     max_line_bytes: int = 65_536
     time_past_days: float = 400.0

@@ -99,6 +99,11 @@ class Pipeline:
         return self._settlement.settled
 
     @property
+    def open(self) -> list[Position]:
+        """Return the positions of submitted records that are not settled, in their order."""
+        return self._settlement.open()
+
+    @property
     def counts(self) -> Counts:
         """Return a copy of the totals so far."""
         return dataclasses.replace(self._counts)

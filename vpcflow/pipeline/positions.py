@@ -66,6 +66,11 @@ class Settlement:
         self.forget()
         return len(self._waiting)
 
+    def open(self) -> list[Position]:
+        """Return the positions of the records that are not settled themselves, whatever stands before them."""
+        self.forget()
+        return [pending.position for pending in self._waiting if pending.parts]
+
     def forget(self) -> None:
         """Drop what is settled from the front; without it a long run that nobody asks would remember everything."""
         while self._waiting and self._waiting[0].parts == 0:

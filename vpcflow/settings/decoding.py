@@ -11,8 +11,12 @@ from vpcflow.settings.model import Settings
 __all__ = ["codec_options"]
 
 
-def codec_options(settings: Settings) -> CodecOptions:
-    """Return the options. Raises ConfigError for a line format or an index name that cannot be read, with its key."""
+def codec_options(settings: Settings, *, event_id: bool = False) -> CodecOptions:
+    """Return the options; `event_id` as in `CodecOptions`.
+
+    Raises:
+        ConfigError: a line format or an index name that cannot be read, with its key.
+    """
     rules = []
     for number, entry in enumerate(settings.codec.formats):
         form = entry.format if isinstance(entry.format, str) else tuple(entry.format)
@@ -39,6 +43,7 @@ def codec_options(settings: Settings) -> CodecOptions:
         index_mode=settings.index.mode,
         index_name=settings.index.name,
         ids=not settings.index.accept_duplicates,
+        event_id=event_id,
         max_inflated_bytes=settings.limits.max_inflated_bytes,
         max_line_bytes=settings.limits.max_line_bytes,
         time_past_days=settings.limits.time_past_days,
