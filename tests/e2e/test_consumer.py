@@ -21,7 +21,9 @@ def test_everything_arrives_once_and_is_checkpointed(scene: Scene) -> None:
     scene.arrived()
     scene.checkpointed()
     assert {note.shard for note in scene.children()} == {"shardId-000000000000", "shardId-000000000001"}
-    until(lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 10, "the count of both shards")
+    until(
+        lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 10, "the count of both shards"
+    )
     assert scene.metric("vpcflow_shards") == 2
     assert scene.metric("vpcflow_bulk_seconds_count")
     assert scene.stop() < 12
