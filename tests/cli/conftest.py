@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
@@ -107,6 +108,72 @@ def peer() -> Iterator[Peer]:
             self.send_header("content-length", str(len(data)))
             if found.elastic:
                 self.send_header("x-elastic-product", "Elasticsearch")
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        found.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Engine:
+    """A data stream over HTTP, as far as a replay asks: `_bulk`, `_search` by ids, `_refresh`."""
+
+    url: str = ""
+    documents: dict[str, Any] = field(default_factory=dict)
+    rejects: set[str] = field(default_factory=set)  # ids
+    bulks: int = 0
+
+    def answer(self, path: str, body: bytes) -> dict[str, Any]:
+        if path.endswith("/_bulk"):
+            self.bulks += 1
+            lines = [json.loads(line) for line in body.splitlines()]
+            items = [
+                self.create(action["create"]["_id"], line) for action, line in zip(lines[::2], lines[1::2], strict=True)
+            ]
+            return {"errors": True, "items": [{"create": item} for item in items]}
+        if path.endswith("/_search"):
+            wanted = json.loads(body)["query"]["ids"]["values"]
+            hits = [{"_id": name} for name in self.documents if name in wanted]
+            return {"timed_out": False, "_shards": {"failed": 0}, "hits": {"total": {"value": len(hits)}, "hits": hits}}
+        return {"_shards": {"failed": 0}, "stream": {"data_stream": "stream"}}
+
+    def create(self, name: str, document: Any) -> dict[str, Any]:  # noqa: ANN401
+        if name in self.rejects:
+            return {"status": 400, "error": {"type": "document_parsing_exception", "reason": "odd"}}
+        if name in self.documents:
+            return {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "there"}}
+        self.documents[name] = document
+        return {"status": 201}
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    found = Engine()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            data = json.dumps(found.answer(self.path.partition("?")[0], body)).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.send_header("x-elastic-product", "Elasticsearch")
             self.end_headers()
             self.wfile.write(data)
 
