@@ -99,38 +99,36 @@ def violations(answer: Answer, request_id: str) -> list[str]:
 
     https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html, "Response format".
     """
-    found = []
     headers: dict[str, list[str]] = {}
     for name, value in answer.headers:
         headers.setdefault(name.lower(), []).append(value)
-    if answer.status == 413:
-        found.append("413 is final: the records are lost, and are not in the error bucket")
-    if headers.get("content-type") != ["application/json"]:
-        found.append(f"Content-Type {headers.get('content-type')}")
-    if headers.get("content-length") != [str(len(answer.body))]:
-        found.append(f"Content-Length {headers.get('content-length')}, the body has {len(answer.body)}")
-    for name in ("content-encoding", "transfer-encoding"):
-        if name in headers:
-            found.append(f"{name} {headers[name]}")
-    if len(answer.body) > 1024 * 1024:
-        found.append("the body has more than 1 MiB")
+    rules = {
+        "413 is final: the records are lost, and are not in the error bucket": answer.status != 413,
+        f"Content-Type {headers.get('content-type')}": headers.get("content-type") == ["application/json"],
+        f"Content-Length {headers.get('content-length')}": headers.get("content-length") == [str(len(answer.body))],
+        "a Content-Encoding": "content-encoding" not in headers,
+        "a Transfer-Encoding": "transfer-encoding" not in headers,
+        "the body has more than 1 MiB": len(answer.body) <= 1024 * 1024,
+    }
+    found = [rule for rule, kept in rules.items() if not kept]
     try:
         said = json.loads(answer.body)
     except ValueError:
         return [*found, "the body is not JSON"]
-    if not isinstance(said, dict):
-        return [*found, "the body is not an object"]
-    if said.get("requestId") != request_id:
-        found.append(f"requestId {said.get('requestId')!r}, not {request_id!r}")
-    if type(said.get("timestamp")) is not int or abs(said["timestamp"] / 1000 - time.time()) > 300:
-        found.append(f"timestamp {said.get('timestamp')!r} is not now in milliseconds")
-    if (answer.status == 200) != ("errorMessage" not in said):
-        found.append("errorMessage goes with failures, and only with them")
-    if "errorMessage" in said and not (isinstance(said["errorMessage"], str) and said["errorMessage"].strip()):
-        found.append("errorMessage says nothing")
-    if set(said) - {"requestId", "timestamp", "errorMessage"}:
-        found.append(f"unknown members {sorted(said)}")
-    return found
+    return found + (_said_wrong(said, answer.status, request_id) if isinstance(said, dict) else ["no object"])
+
+
+def _said_wrong(said: dict[str, Any], status: int, request_id: str) -> list[str]:
+    stamp, message = said.get("timestamp"), said.get("errorMessage")
+    rules = {
+        f"requestId {said.get('requestId')!r}, not {request_id!r}": said.get("requestId") == request_id,
+        f"timestamp {stamp!r} is not now in milliseconds": type(stamp) is int and abs(stamp / 1000 - time.time()) < 300,
+        "errorMessage goes with failures, and only with them": (status == 200) == ("errorMessage" not in said),
+        f"errorMessage {message!r} says nothing": message is None
+        or (isinstance(message, str) and message.strip() != ""),
+        f"unknown members {sorted(said)}": not set(said) - {"requestId", "timestamp", "errorMessage"},
+    }
+    return [rule for rule, kept in rules.items() if not kept]
 
 
 def lines(first: int, count: int, *, end: int | None = None) -> bytes:
