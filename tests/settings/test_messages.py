@@ -57,7 +57,8 @@ NEEDS = {
 
 def test_every_key_can_come_from_the_environment() -> None:
     values = {bool: "true", int: "3000", float: "2.5", str: "text", Secret: "secret"}
-    narrow = {"compression_level": "3", "in_flight": "3", "storm_fraction": "0.25"}
+    narrow = {"compression_level": "3", "in_flight": "3", "storm_fraction": "0.25", "max_hops": "3"}
+    narrow |= {"reingest_attempts": "3"}
     for section, keys in key_kinds().items():
         for key, kind in keys.items():
             if kind in values and (section, key) not in {("kinesis", "idle_milliseconds"), ("index", "name")}:
