@@ -26,23 +26,32 @@ from vpcflow.faults.proxy import FaultProxy
 from vpcflow.stack import Stack
 from vpcflow.stack.streams import put_records
 
-FLOWS = 1_000  # events of a record: about 20 kB, compressed
 PUT = 10  # records of one put
-AHEAD = 200_000  # events that may wait in the stream: the emulator is slow where many do
 PAGE = 10_000
 RESETS = 0.05  # part of the requests whose connection is reset, three ways
+EARLY = 0.25  # part of the kills that do not wait until the consumer is up again
+UP_SECONDS = 60.0
 STILL_SECONDS = 90.0  # after the last kill: no new document for so long means that some will never come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """events: how many. kills: at least so many, seconds apart. minutes: of kills at most, whatever is missing then."""
+    """How much, and how it is killed.
+
+    minutes: of kills at most, whatever is missing then.
+    kills: at least so many.
+    apart: seconds between two of them, at least and at most.
+    flows: events of a record, and documents of a body.
+    ahead: events that may wait in the stream; the emulator is slow where many do.
+    """
 
     events: int
     seed: int
     minutes: float = 10.0
     kills: int = 0
-    apart: tuple[float, float] = (4.0, 20.0)
+    apart: tuple[float, float] = (2.0, 20.0)
+    flows: int = 1_000
+    ahead: int = 100_000
 
 
 @dataclass(slots=True)
@@ -103,16 +112,16 @@ class Loop:
     def _feed(self) -> None:
         try:
             at = int(time.time())
-            for first in range(0, self.plan.events, FLOWS * PUT):
-                while first - self._count_now() > AHEAD:
+            events, flows = self.plan.events, self.plan.flows
+            for first in range(0, events, flows * PUT):
+                while first - self._count_now() > self.plan.ahead:
                     time.sleep(0.5)
                 data = []
-                for start in range(first, min(first + FLOWS * PUT, self.plan.events), FLOWS):
-                    numbers = range(start, min(start + FLOWS, self.plan.events))
-                    rows = [line(number, at) for number in numbers]
-                    data.append((str(start // FLOWS), record(rows, f"{self.plan.seed}-{start}", at)))
+                for start in range(first, min(first + flows * PUT, events), flows):
+                    rows = [line(number, at) for number in range(start, min(start + flows, events))]
+                    data.append((str(start // flows), record(rows, f"{self.plan.seed}-{start}", at)))
                 put_records(self.scene.streams.kinesis_url, self.scene.name, data)
-                self._fed = first + FLOWS * len(data)
+                self._fed = min(first + flows * PUT, events)
         except BaseException as error:
             self._broken.append(error)
 
@@ -128,14 +137,18 @@ class Loop:
             enough = self.tally.kills.total() >= self.plan.kills
             if enough and self._fed >= self.plan.events and self._count_now() >= self.plan.events:
                 return
-            self._sleep(self._pick.uniform(*self.plan.apart), end)
+            if self._pick.random() >= EARLY:
+                self._sleep_until(self.scene.children, min(end, time.monotonic() + UP_SECONDS))
+            wait = self._pick.uniform(*self.plan.apart)
+            self._sleep_until(lambda: False, min(end, time.monotonic() + wait))
             name, kill = self._pick.choices(faults, weights=[3, 1, 1])[0]
             with contextlib.suppress(ProcessLookupError):  # it was just about to be started again
                 self.tally.evidence.append(kill())
                 self.tally.kills[name] += 1
 
-    def _sleep(self, seconds: float, end: float) -> None:
-        time.sleep(max(0.0, min(seconds, end - time.monotonic())))
+    def _sleep_until(self, done: Callable[[], object], end: float) -> None:
+        while time.monotonic() < end and not done() and not self._broken:
+            time.sleep(0.1)
 
     def _kill_child(self) -> str:
         children = self.scene.children()
@@ -200,7 +213,8 @@ def run(plan: Plan, engine: Stack, streams: Stack, folder: Path) -> Tally:
         kind(path="/_bulk", probability=RESETS / 3, name=kind.__name__) for kind in (ResetBefore, ResetMid, ResetAfter)
     ]
     with FaultProxy(engine.engine_url, rules, seed=plan.seed) as proxy:
-        scene = FaultScene(engine, streams, folder, seed=plan.seed, environ={"VPCFLOW_ELASTICSEARCH__HOSTS": proxy.url})
+        environ = {"VPCFLOW_ELASTICSEARCH__HOSTS": proxy.url, "VPCFLOW_BULK__MAX_ACTIONS": str(plan.flows)}
+        scene = FaultScene(engine, streams, folder, seed=plan.seed, environ=environ)
         try:
             return Loop(scene, proxy, plan).run()
         finally:

@@ -16,10 +16,11 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 def test_kills_at_random(
     stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path, fault_seed: int, ledger: Ledger
 ) -> None:
-    plan = Plan(events=20_000, seed=fault_seed, minutes=1.5, kills=3, apart=(1.0, 8.0))
+    plan = Plan(events=20_000, seed=fault_seed, minutes=2, kills=3, apart=(1.0, 5.0), flows=100, ahead=5_000)
     tally = run(plan, stack_elasticsearch, stack_kinesis, tmp_path)
     assert tally.good, str(tally)
     assert tally.kills.total() >= 3, str(tally)
+    assert tally.resets, str(tally)
     ledger.record(
         Row(
             fault="SIGKILL at random of child, daemon and supervisor, with resets",
