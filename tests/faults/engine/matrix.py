@@ -21,11 +21,9 @@ def matrix(fast: str = "", *, modes: tuple[str, ...] = MODES) -> pytest.MarkDeco
     )
 
 
-def products(fast: str = "") -> pytest.MarkDecorator:
-    """Return the parameter `product`; all are slow but those named."""
-    return pytest.mark.parametrize(
-        "product", [pytest.param(one, marks=() if one in fast.split() else pytest.mark.slow) for one in PRODUCTS]
-    )
+def products() -> pytest.MarkDecorator:
+    """Return the parameter `product`: one after the other through a module, whose engine is its own."""
+    return pytest.mark.parametrize("product", PRODUCTS, scope="module")
 
 
 def alternating(names: Iterable[str], fast: Mapping[str, str]) -> pytest.MarkDecorator:
