@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.sink.peers import DONE, ONE, Authority, Proxy, Server, nobody
+from tests.sink.peers import DONE, ONE, Authority, Canned, Proxy, Server, nobody
 from vpcflow.errors import SinkRefused, SinkUnavailable
 from vpcflow.sink.engine import EngineSink
 
@@ -53,6 +53,16 @@ def test_a_plain_request(server: Server, connect: Connect, proxy: Proxies) -> No
     assert between.asked == [f"POST {server.url}{server.bulks[0].path}"]
     assert server.bulks[0].headers["host"] == f"127.0.0.1:{server.server_port}"
     assert server.bulks[0].headers["authorization"] == "ApiKey k"
+
+
+def test_a_redirect_through_a_proxy_is_not_followed(
+    server: Server, connect: Connect, serve: Serve, proxy: Proxies
+) -> None:
+    other = serve()
+    server.answers = [Canned(status=307, body=b"", headers={"Location": f"{other.url}/logs-x-y/_bulk"})]
+    with pytest.raises(SinkRefused, match="redirect"):
+        connect(server, proxy=f"http://{proxy().address}", product="opensearch").write(ONE)
+    assert other.requests == []
 
 
 @pytest.mark.parametrize("secure", [True, False])

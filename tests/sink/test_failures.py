@@ -77,3 +77,10 @@ def test_what_was_not_sent_may_go_to_another_host() -> None:
     assert nothing_was_sent(elastic_transport.ConnectionError("x", errors=(ProxyError("no proxy", refused),)))
     cut = ProtocolError("Connection aborted.", ConnectionResetError(104, "reset"))
     assert not nothing_was_sent(elastic_transport.ConnectionError("x", errors=(cut,)))
+
+
+def test_a_certificate_that_is_not_the_right_one_is_no_reason_to_ask_another_host() -> None:
+    behind = ProxyError("Unable to connect to proxy", SSLError(FingerprintError("its certificate has ab")))
+    error = elastic_transport.ConnectionError("x", errors=(behind,))
+    assert not nothing_was_sent(error)
+    assert type(translate(error, "host")) is SinkRefused

@@ -122,6 +122,4 @@ def _proxy_manager(
     manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=trust, **options)
     if scheme == "https":
         manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pool_class}
-    elif headers:
-        manager.headers = headers  # a proxy that is asked without a tunnel reads it in the request itself
     return manager
