@@ -174,17 +174,22 @@ def deliverer(
     Raises:
         ConfigError: a setting that cannot be used.
         SinkRefused: the target is not what it should be.
-        SinkUnavailable, Stopped: the engine did not answer in time.
+        SinkUnavailable: the engine did not answer in time.
     """
     seconds = max(1.0, deadline.left * _REQUEST_PART)
     patience = min(settings.elasticsearch.request_timeout_seconds, seconds)
     settings = replace(settings, elasticsearch=replace(settings.elasticsearch, request_timeout_seconds=patience))
     engine = wiring.sink(settings)
-    wiring.retry_policy(settings).run(
-        engine.check_target,
-        again_on=SinkUnavailable,
-        clock=clock,
-        should_stop=lambda: deadline.left <= seconds,
-        on_wait=_waits,
-    )
+    try:
+        wiring.retry_policy(settings).run(
+            engine.check_target,
+            again_on=SinkUnavailable,
+            clock=clock,
+            should_stop=lambda: deadline.left <= seconds,
+            on_wait=_waits,
+        )
+    except Stopped as error:
+        raise SinkUnavailable(
+            "the search engine could not be asked about its target; see the log lines before"
+        ) from error
     return Deliverer(settings, rules, engine, keeper, clock=clock)
