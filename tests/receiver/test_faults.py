@@ -68,20 +68,20 @@ def test_what_passes_within_the_time_is_not_noticed(serve: Serve, target: Target
 
 
 def test_a_stalled_engine_is_503_in_time_and_the_retry_settles(serve: Serve, target: Target) -> None:
-    with faulty(target, rule("delay", path="/_bulk", seconds=6, last=1)) as proxy:
-        receiver = serve(proxy.url, target.name, receiver={"request_seconds": 1, "max_concurrent": 1})
+    with faulty(target, rule("delay", path="/_bulk", seconds=12, nth=2)) as proxy:
+        receiver = serve(proxy.url, target.name, receiver={"request_seconds": 4, "max_concurrent": 1})
+        assert post(receiver.port, Sent([lines(5, 1)])).status == 200
         sent = Sent([lines(0, 5)])
         answer = post(receiver.port, sent)
-        assert answer.status == 503
+        assert (answer.status, fired(proxy)) == (503, 1)
         assert receiver.requests("late") == 1
-        # The engine still has the first one: its place is taken until that has really ended.
-        busy = post(receiver.port, Sent([lines(5, 1)]))
+        # The engine still has it: its place is taken until that has really ended.
+        busy = post(receiver.port, Sent([lines(6, 1)]))
         assert (busy.status, "receiver.max_concurrent" in busy.message) == (503, True)
-        assert fired(proxy) == 1
         until(lambda: receiver.metric("firehose_requests_in_progress") == 0, "its place is free")
         assert post(receiver.port, sent).status == 200
         assert receiver.get("/readyz")[0] == 200
-    assert target.count() == 5
+    assert target.count() == 6
     assert receiver.metric('documents_total{outcome="duplicate"}') == 5
 
 

@@ -22,6 +22,7 @@ __all__ = ["Forwarding"]
 
 _ROWS = 512
 _OPERATIONS = {"create", "index", "update", "delete"}
+_ACTIONS = tuple(b'{"%b":' % operation.encode() for operation in sorted(_OPERATIONS))  # how our own lines begin
 _ID = re.compile(f"[{re.escape(ALPHABET)}]{{32}}")
 _TIME_CHARACTERS = 8
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
@@ -162,7 +163,7 @@ def _items(data: bytes) -> Iterator[_Item]:
             if line:
                 yield _Item(at, line, None, line)
             at += 1
-        elif action[0] == "delete" or at + 1 == len(lines):
+        elif action[0] == "delete" or at + 1 == len(lines) or lines[at + 1].startswith(_ACTIONS):
             yield _Item(at, line, action, b"")
             at += 1
         else:
