@@ -27,6 +27,7 @@ import pytest
 from consumer.process import Process, start_of
 from consumer.run_folder import ChildNote, RunFolder
 from vpcflow import wiring
+from vpcflow.errors import SinkUnavailable
 from vpcflow.settings.load import load
 from vpcflow.stack import Stack
 from vpcflow.stack.streams import CREDENTIALS, client, create_stream, put_records, seed_leases
@@ -218,7 +219,10 @@ restart_max_seconds = 2.0
         """Return the bytes of every document, in order."""
         if not self.sink.request("POST", f"/{self.target}/_refresh").ok:
             return []  # nothing was written yet
-        reply: Any = self.sink.search(self.target, {"size": 10_000, "_source": ["network.bytes"]})
+        try:
+            reply: Any = self.sink.search(self.target, {"size": 10_000, "_source": ["network.bytes"]})
+        except SinkUnavailable:
+            return []  # the shards of a new index are not up yet
         return sorted(hit["_source"]["network"]["bytes"] for hit in reply["hits"]["hits"])
 
     def arrived(self, seconds: float = 30) -> float:
