@@ -25,7 +25,7 @@ RULES: list[dict[str, Any]] = [
 ]
 SCRAPED = ("job", "instance")  # what Prometheus adds to each series
 COUNTERS = [metric for metric in ALL if isinstance(metric, Counter)]
-LAMBDAS_ONLY = {catalog.ANSWERS.exposed}
+LAMBDAS_ONLY = {catalog.ANSWERS.exposed, catalog.REINGESTED.exposed}
 RECEIVERS_ONLY = {
     catalog.FIREHOSE_REQUESTS.exposed,
     catalog.FIREHOSE_SECONDS.exposed,
