@@ -147,6 +147,9 @@ def test_dimensions_that_cloudwatch_would_refuse() -> None:
 
 
 def test_nothing_measured_is_no_line() -> None:
+    nothing = Tally()
+    nothing.count(catalog.RECORDS, 0)
+    assert emf.line(nothing.snapshot(), namespace="n", dimensions={}, timestamp_ms=NOW) == ""
     assert emf.line(Tally().snapshot(), namespace="n", dimensions={}, timestamp_ms=NOW) == ""
 
 

@@ -23,7 +23,7 @@ _UNIT_OF = {metric.name: _UNITS[metric.unit] for metric in ALL}
 
 
 def line(snapshot: Snapshot, *, namespace: str, dimensions: Mapping[str, str], timestamp_ms: int) -> str:
-    """Return one line of JSON, without a newline; "" where nothing was measured.
+    """Return one line of JSON, without a newline; "" where nothing was measured. Counters that are 0 are left out.
 
     A metric with a label becomes one metric for each value of it, `documents_created`: in this format a line has one set of
     dimensions. Histograms are told as single values, those that the tally kept (`Tally(keep=KEPT)`).
@@ -39,7 +39,8 @@ def line(snapshot: Snapshot, *, namespace: str, dimensions: Mapping[str, str], t
     """
     values: dict[str, float | list[float]] = {}
     units: dict[str, str] = {}
-    for key, number in {**snapshot.counters, **snapshot.gauges}.items():
+    happened = {key: number for key, number in snapshot.counters.items() if number}  # each name is billed
+    for key, number in {**happened, **snapshot.gauges}.items():
         values[named(key)] = number
         units[named(key)] = _UNIT_OF[key[0]]
     for key, distribution in snapshot.histograms.items():
