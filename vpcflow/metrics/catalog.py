@@ -99,7 +99,9 @@ DEAD_LETTERS = Counter(
     values=(*_REASONS, "rejected"),
 )
 BODY_BYTES = Counter("body_bytes", "Delivered bulk bodies, before compression.", unit="bytes")
-WIRE_BYTES = Counter("wire_bytes", "Bulk bodies as sent, after compression, of requests that were answered.", unit="bytes")
+WIRE_BYTES = Counter(
+    "wire_bytes", "Bulk bodies as sent, after compression, of requests that were answered.", unit="bytes"
+)
 
 # The engine.
 BULK_REQUESTS = Counter(
