@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-partitionin
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,6 +19,7 @@ __all__ = ["Answer", "Complaint", "ReplyError", "Result", "failed", "response"]
 Result = Literal["Ok", "Dropped", "ProcessingFailed"]
 _FRAME_BYTES = len(json.dumps({"records": []}))
 _COMMA_BYTES = len(", ")
+_BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
 
 
 class ReplyError(RuntimeError):
@@ -56,9 +58,10 @@ class Answer:
 
 
 def _json_bytes(text: str) -> int:
-    """Return what a text takes between its quotes. Base64 is megabytes, and known to need no escape."""
-    plain = text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
-    return len(text) if plain else len(json.dumps(text)) - len('""')
+    """Return what a text takes between its quotes. Base64 is megabytes, and needs no escape."""
+    if text.isascii() and not text.encode().translate(None, _BASE64):
+        return len(text)
+    return len(json.dumps(text)) - len('""')
 
 
 def failed(record: Record) -> Answer:

@@ -23,32 +23,36 @@ class LateError(Exception):
 class Reading:
     """What is known of a record.
 
-    bodies: `_bulk` bodies of its chunks; none where they did not fit.
+    bulk: whether `_bulk` action lines stand before the documents.
+    pieces: its documents, newline-terminated; none where they did not fit.
+    size: of all of them.
     documents, bad: how many there are.
-    document_bytes, bulk_bytes: of all of them, newlines included.
     undecodable: the first `keep` bad lines, in full.
     """
 
-    bodies: list[bytes] = field(default_factory=list)
+    bulk: bool
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
     fits: bool = True
     documents: int = 0
     bad: int = 0
-    document_bytes: int = 0
-    bulk_bytes: int = 0
     undecodable: list[Undecodable] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     first: str = ""
 
     def lines(self) -> list[bytes]:
         """Return the documents."""
-        return [line for body in self.bodies for line in body.split(b"\n")[1::2]]
+        lines = b"".join(self.pieces).splitlines()
+        return lines[1::2] if self.bulk else lines
 
     def note(self, chunk: Decoded, keep: int) -> None:
-        """Count the chunk, and keep its bad lines."""
+        """Count the chunk, and keep its documents and its bad lines."""
         self.documents += chunk.count
         self.bad += len(chunk.undecodable)
-        self.bulk_bytes += len(chunk.body)
-        self.document_bytes += _document_bytes(chunk.body)
+        if self.fits and chunk.count:
+            piece = chunk.body if self.bulk else b"\n".join(chunk.body.split(b"\n")[1::2]) + b"\n"
+            self.pieces.append(piece)
+            self.size += len(piece)
         self.reasons.update(entry.reason.value for entry in chunk.undecodable)
         if chunk.undecodable and not self.first:
             entry = chunk.undecodable[0]
@@ -60,6 +64,7 @@ def read(
     opened: Opened,
     decoder: Decoder,
     *,
+    bulk: bool,
     fits: Callable[[Reading], bool],
     go_on: bool,
     keep: int,
@@ -71,6 +76,7 @@ def read(
     Args:
         opened: the record.
         decoder: with today's options.
+        bulk: whether `_bulk` action lines are wanted.
         fits: whether what has been read so far has room in the reply; once it has not, no document is kept any more.
         go_on: read on to the end then, to know all bad lines; else stop.
         keep: how many bad lines are kept.
@@ -80,16 +86,14 @@ def read(
     Raises:
         LateError: the time is over.
     """
-    reading = Reading()
+    reading = Reading(bulk=bulk)
     for chunk in opened.decoded(decoder):
         if expired():
             raise LateError
         _count(chunk, meters)
         reading.note(chunk, keep)
-        if reading.fits and chunk.body:
-            reading.bodies.append(chunk.body)
-            if not fits(reading):
-                reading.fits, reading.bodies = False, []
+        if reading.fits and not fits(reading):
+            reading.fits, reading.pieces = False, []
         if not reading.fits and not go_on:
             break
     for reason, count in reading.reasons.items():
@@ -100,10 +104,6 @@ def read(
 def base64_bytes(size: int) -> int:
     """Return how long so many bytes are as base64."""
     return (size + 2) // 3 * 4
-
-
-def _document_bytes(body: bytes) -> int:
-    return sum(len(line) + 1 for line in body.split(b"\n")[1::2])
 
 
 def _count(chunk: Decoded, meters: Meters) -> None:

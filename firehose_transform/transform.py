@@ -105,6 +105,7 @@ class _Transform:
         reading = read(
             opened,
             self._decoder,
+            bulk=self._rules.mode == "bulk",
             fits=lambda so_far: self._fits(number, so_far),
             go_on=splittable,
             keep=self._rules.max_bad_lines if self._rules.keep_good else 0,
@@ -154,17 +155,16 @@ class _Transform:
         """Return whether there is room for this much; the answer itself is measured again."""
         if self._rules.mode == "document" and reading.documents > 1:
             return False
-        size = reading.bulk_bytes if self._rules.mode == "bulk" else reading.document_bytes
-        return base64_bytes(size) - len(self._request.records[number].data) <= self._room
+        return base64_bytes(reading.size) - len(self._request.records[number].data) <= self._room
 
     def _ok(self, record: Record, reading: Reading) -> Answer:
         rules = self._rules
-        if rules.mode == "bulk":
-            data = b"".join(reading.bodies)
-        else:
-            lines = reading.lines()
-            data = lines[0] if rules.mode == "document" else b"\n".join(lines) + b"\n"
-        keys = partition_keys(reading.lines(), rules.partition_keys, self._request.region)
+        data = b"".join(reading.pieces)
+        if rules.mode == "document":
+            data = data.rstrip(b"\n")
+        keys = (
+            partition_keys(reading.lines(), rules.partition_keys, self._request.region) if rules.partition_keys else {}
+        )
         return Answer(record.record_id, "Ok", base64.b64encode(data).decode("ascii"), keys)
 
     def _answer_or_keep(self, number: int, opened: Opened, reading: Reading, answer: Answer) -> None:
