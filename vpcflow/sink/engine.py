@@ -2,7 +2,7 @@
 
 The `elasticsearch` client itself refuses OpenSearch, after the server has done the work, puts its own major version into the
 media types, and asks again on its own. So everything goes through the HTTP nodes below it (`vpcflow.sink.nodes`), with plain
-media types, once, and bytes pass untouched.
+media types, once, and bytes pass untouched; for what is no bulk, its typed API stands on top (`vpcflow.sink.client`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -27,6 +28,10 @@ from vpcflow.sink.login import Login
 from vpcflow.sink.response import FILTER_PATH, parse, read_bulk, request_error
 from vpcflow.sink.target import Change, check_data_stream, put_template
 from vpcflow.types import Answer, Bulk
+
+if TYPE_CHECKING:
+    from elastic_transport import ObjectApiResponse
+    from elasticsearch import Elasticsearch
 
 __all__ = ["Credentials", "EngineOptions", "EngineSink", "Reply"]
 
@@ -155,6 +160,13 @@ class EngineSink:
         if self._options.data_stream and self._options.target:
             check_data_stream(self, self._options.target)
 
+    @cached_property
+    def client(self) -> Elasticsearch:
+        """Return Elastic's own client over this connection, for whatever is no bulk; see `vpcflow.sink.client`."""
+        from vpcflow.sink.client import client_over  # a quarter of a second that writing alone need not wait
+
+        return client_over(self.request)
+
     def search(self, target: str, body: Mapping[str, object]) -> dict[str, object]:
         """Run a search; a missing target gives no hits.
 
@@ -162,18 +174,38 @@ class EngineSink:
             SinkUnavailable: no answer, or a passing failure.
             SinkRefused: any other refusal.
         """
-        return self.ask("POST", f"/{escape(target)}/_search?ignore_unavailable=true", body)
+        return self._called(
+            lambda: self.client.search(index=target, body=dict(body), ignore_unavailable=True), f"a search in {target}"
+        )
 
     def count(self, target: str) -> int:
         """Return how many documents can be found, 0 for a target that does not exist; `refresh` first to see all."""
-        found = self.ask("GET", f"/{escape(target)}/_count?ignore_unavailable=true")["count"]
+        reply = self._called(lambda: self.client.count(index=target, ignore_unavailable=True), f"a count of {target}")
+        found = reply.get("count")
         if not isinstance(found, int):
             raise SinkUnavailable(f"{self.where}: the answer holds no count")
         return found
 
     def refresh(self, target: str) -> None:
         """Make what was written searchable."""
-        self.ask("POST", f"/{escape(target)}/_refresh?ignore_unavailable=true")
+        self._called(
+            lambda: self.client.indices.refresh(index=target, ignore_unavailable=True), f"a refresh of {target}"
+        )
+
+    def _called(self, call: Callable[[], ObjectApiResponse[Any]], asked: str) -> dict[str, object]:
+        """Return what the client returns; its errors in our own terms."""
+        from elasticsearch import ApiError
+
+        try:
+            body = call().body
+        except ApiError as error:
+            wait = _retry_after(error.meta.headers)
+            raise request_error(
+                error.meta.status, error.body, where=self.where, retry_after=wait, asked=asked
+            ) from error
+        if not isinstance(body, dict):
+            raise SinkUnavailable(f"{self.where}: the answer to {asked} is not JSON")
+        return body
 
     def close(self) -> None:
         """Close the connections."""
