@@ -13,7 +13,7 @@ from tests.firehose.emulator.destinations import S3Destination
 from tests.firehose.emulator.limits import Refused
 from tests.firehose.emulator.processor import Processing
 from tests.firehose.emulator.stream import DeliveryStream
-from tests.firehose.scene import Told, clock, delivered, failed, raw, transformed
+from tests.firehose.scene import Told, boom, clock, delivered, failed, raw, transformed
 
 LOGS = {
     "messageType": "DATA_MESSAGE",
@@ -173,6 +173,15 @@ def test_what_cannot_be_decompressed_is_kept_as_it_came_and_the_rest_goes_on() -
     assert delivered(stream) == b"{}{}"
     (entry,) = failed(stream, "decompression-failed")
     assert raw(entry) == b"\x1f\x8bno"
+
+
+def test_what_the_function_fails_is_kept_as_it_came_compressed() -> None:
+    """A failure behind the decompression keeps the compressed record: https://docs.aws.amazon.com/firehose/latest/dev/decomp-faq.html."""
+    came = gzip.compress(json.dumps(LOGS).encode())
+    stream = transformed(boom, decompression=True)
+    stream.put_record_batch([came], from_logs=True)
+    stream.drain()
+    assert [raw(entry) for entry in failed(stream)] == [came]
 
 
 def test_with_decompression_only_cloudwatch_logs_may_put() -> None:
