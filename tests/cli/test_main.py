@@ -12,7 +12,7 @@ import pytest
 from vpcflow import __version__
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["demo", "decode", "generate", "setup", "settings", "doctor"]
+COMMANDS = ["demo", "decode", "generate", "setup", "settings", "doctor", "serve"]
 LINE = b"2 123456789010 eni-0a 10.0.0.5 10.0.0.9 49152 443 6 20 4249 1418530010 1418530070 ACCEPT OK\n"
 
 

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.receiver.conftest import Receiver, Serve, _started, until
+from tests.receiver.conftest import Receiver, Serve, _started, toml, until
 from tests.receiver.firehose import ARN, KEY, Answer, Sent, lines, post, violations
+from tests.sink.peers import Authority, encrypt
+from vpcflow.cli.main import main
 
 NOBODY = "http://127.0.0.1:9"
 SMALL = {"max_request_bytes": 2_000, "max_inflated_bytes": 20_000, "max_buffered_bytes": 100_000, "max_records": 50}
@@ -190,6 +192,7 @@ WRONG_SETTINGS = [
     ({"listen": "8443"}, "receiver.listen: 8443: no HOST:PORT"),
     ({"listen": "127.0.0.1:99999"}, "receiver.listen: 127.0.0.1:99999: no HOST:PORT"),
     ({"certificate": "/nowhere.pem"}, "receiver.certificate: /nowhere.pem cannot be used: No such file"),
+    ({"certificate": __file__}, f"receiver.certificate: {__file__} cannot be used: "),
     ({"key": "/nowhere.key"}, "receiver.key: there is no receiver.certificate"),
     ({"max_buffered_bytes": 1}, "receiver.max_buffered_bytes: less than"),
     ({"access_key": "", "access_key_previous": "old"}, "receiver.access_key_previous: there is no receiver.access_key"),
@@ -207,9 +210,6 @@ def test_wrong_settings_are_one_line_and_78(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tests.receiver.conftest import toml
-    from vpcflow.cli.main import main
-
     file = tmp_path / "vpcflow.toml"
     base: dict[str, object] = {"listen": "127.0.0.1:0", "admin_listen": "", "access_key": KEY, **changes}
     letters = {"path": str(tmp_path / "letters"), "accept_loss": True}
@@ -220,10 +220,19 @@ def test_wrong_settings_are_one_line_and_78(
     assert error.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_78(receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.receiver.conftest import toml
-    from vpcflow.cli.main import main
+def test_a_key_with_a_password_is_78_and_no_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate, key, _ = Authority(tmp_path, "ours").issue("127.0.0.1")
+    encrypt(key)
+    file = tmp_path / "vpcflow.toml"
+    tls = {"certificate": str(certificate), "key": str(key)}
+    letters = {"path": str(tmp_path / "letters"), "accept_loss": True}
+    keys = {"listen": "127.0.0.1:0", "admin_listen": "", "access_key": KEY, **tls}
+    file.write_text(toml({"receiver": keys, "deadletters": letters}))
+    assert main(["serve", "firehose", "--settings", str(file)]) == 78
+    assert "without a password" in capsys.readouterr().err
 
+
+def test_a_port_that_is_taken_is_78(receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "vpcflow.toml"
     file.write_text(toml({"receiver": {"listen": f"127.0.0.1:{receiver.port}", "access_key": KEY}}))
     assert main(["serve", "firehose", "--settings", str(file)]) == 78

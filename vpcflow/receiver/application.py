@@ -156,7 +156,10 @@ class Application:
 
     def _finished(self, work: asyncio.Future[int], share: Share) -> None:
         work.exception()  # nobody else may be there to ask: the answer was given when the time was over
-        self._release(share)
+        if share.remainder is None:
+            self._release(share)
+        else:
+            in_thread(share.remainder).add_done_callback(lambda _: self._release(share))
 
     def _release(self, share: Share) -> None:
         share.give_back()

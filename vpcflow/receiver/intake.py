@@ -23,6 +23,7 @@ from vpcflow.receiver.room import Share, inflate
 from vpcflow.receiver.targets import Target, Targets
 from vpcflow.settings.model import Settings
 from vpcflow.sink.delivery import Delivery
+from vpcflow.types import Answer, Bulk
 
 __all__ = ["Intake"]
 
@@ -66,6 +67,36 @@ class _Totals:
         self._meters.observe(metric, value, **labels)
 
 
+class _Under:
+    """Knows which bodies are under way: they may be so for longer than their pipeline lives."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def deliver(self, bulk: Bulk) -> Answer:
+        """Deliver, see `Delivery.deliver`."""
+        with self._changed:
+            self._count += 1
+        try:
+            return self._delivery.deliver(bulk)
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    @property
+    def count(self) -> int:
+        """Return how many are under way."""
+        return self._count
+
+    def wait(self) -> None:
+        """Wait until none is: no longer than the engine takes for a request, once the time of this one is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._count)
+
+
 class Intake:
     """Settles requests. Called by several threads, one for each request."""
 
@@ -91,7 +122,8 @@ class Intake:
     def settle(self, head: Head, body: bytes, share: Share, until: float) -> int:
         """Settle all that a request holds; return how many records that were.
 
-        Blocks until then, or until `until` (monotonic seconds) and a little longer: as long as a request to the engine takes.
+        Blocks until then, or until `until` (monotonic seconds) and a little longer. What is under way to the engine even then
+        is left in `share.remainder`.
 
         Args:
             head: of the request.
@@ -105,7 +137,11 @@ class Intake:
         try:
             request, target = self._read(head, body, share), self._targets.choose(read_attributes(head.attributes))
             target.check()
-            self._deliver(head, request, target, until)
+            under = _Under(self._delivery(target, until))
+            try:
+                self._deliver(head, request, target, under, until)
+            finally:
+                share.remainder = under.wait if under.count else None
         except Refusal:
             raise
         except Exception as error:
@@ -119,8 +155,8 @@ class Intake:
             body = inflate(body, limit=receiver.max_inflated_bytes, share=share)
         return read_body(body, head.request_id, max_records=receiver.max_records)
 
-    def _deliver(self, head: Head, request: Request, target: Target, until: float) -> None:
-        with target.reader() as reader, closing(self._pipeline(reader, self._delivery(target, until))) as pipeline:
+    def _deliver(self, head: Head, request: Request, target: Target, under: _Under, until: float) -> None:
+        with target.reader() as reader, closing(self._pipeline(reader, under)) as pipeline:
             for index, data in enumerate(request.records):
                 if not self._left(until):
                     raise Stopped("no time left")
@@ -154,7 +190,7 @@ class Intake:
             meters=self._meters,
         )
 
-    def _pipeline(self, reader: Reader, delivery: Delivery) -> Pipeline:
+    def _pipeline(self, reader: Reader, delivery: _Under) -> Pipeline:
         return Pipeline(
             decoder=reader,
             delivery=delivery,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Callable
 
 from vpcflow.receiver.protocol import AWAY, BAD_REQUEST, Refusal
 
@@ -37,12 +38,16 @@ class Room:
 
 
 class Share:
-    """What one request has taken. Used by one thread after the other."""
+    """What one request has taken. Used by one thread after the other.
+
+    remainder: waits for what still goes on although the request is over; None: nothing does.
+    """
 
     def __init__(self, room: Room) -> None:
         """Begin with nothing."""
         self._room = room
         self._taken = 0
+        self.remainder: Callable[[], None] | None = None
 
     def take(self, size: int) -> None:
         """Take more.

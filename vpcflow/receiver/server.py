@@ -60,7 +60,8 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         application = Application(receiver, parts.desk, parts.intake, parts.health, clock, tally)
         config = _config(receiver, application, connections=receiver.max_connections)
         if receiver.certificate:
-            _with_tls(config, receiver)
+            _check_certificate(receiver)
+            config.ssl_certfile, config.ssl_keyfile = receiver.certificate, receiver.key or None
         servers = [_Server(config, bound)]
         if admin:
             config = _config(receiver, Admin(tally, parts.health), connections=_ADMIN_CONNECTIONS)
@@ -131,13 +132,18 @@ def _config(receiver: Receiver, application: Application | Admin, *, connections
     )
 
 
-def _with_tls(config: uvicorn.Config, receiver: Receiver) -> None:
-    config.ssl_certfile, config.ssl_keyfile = receiver.certificate, receiver.key or None
+def _check_certificate(receiver: Receiver) -> None:
+    """Try it before uvicorn does: with a key that has a password, it would ask the terminal."""
+    certificate, key = receiver.certificate, receiver.key or None
+    where = f"{certificate} with {key}" if key else certificate
     try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        where = f"{receiver.certificate}{f' with {receiver.key}' if receiver.key else ''}"
-        raise ConfigError(f"receiver.certificate: {where} cannot be used: {error.strerror or error}") from error
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            f"receiver.certificate: {where} cannot be used: not a certificate with its key, without a password, as PEM"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"receiver.certificate: {where} cannot be used: {error.strerror}") from error
 
 
 @contextlib.contextmanager

@@ -363,7 +363,7 @@ class Receiver(Section, frozen=True, kw_only=True):
     ] = 150.0
     keep_alive_seconds: Annotated[
         float, Meta(ge=1, description="How long an idle connection stays. Longer than the load balancer keeps it.")
-    ] = 75.0
+    ] = 200.0
     grace_seconds: Annotated[float, Meta(ge=1, description="At a stop, requests under way may finish for so long.")] = (
         20.0
     )
