@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from firehose_transform.answers import Answer, Complaint, failed
 from firehose_transform.deadline import Deadline
 from firehose_transform.events import Request
-from firehose_transform.opening import MarkedDecoder, open_record
+from firehose_transform.opening import open_record
 from firehose_transform.rules import Rules
 from vpcflow import wiring
 from vpcflow.clock import Clock
@@ -95,7 +95,7 @@ class Deliverer:
         """
         desk = _Desk(self._keeper, keep_undecodable=self._rules.keep_good)
         last = self._clock.monotonic() + deadline.left * (1 - _REQUEST_PART)
-        pipeline = self._pipeline(MarkedDecoder(decoder), desk, lambda: self._clock.monotonic() >= last, meters)
+        pipeline = self._pipeline(decoder, desk, lambda: self._clock.monotonic() >= last, meters)
         problems: dict[int, str] = {}
         try:
             problems = self._deliver(pipeline, request, deadline, last)
@@ -110,7 +110,7 @@ class Deliverer:
                 complaints.append(Complaint(record_id=record.record_id, message=problem))
         return answers, complaints
 
-    def _pipeline(self, decoder: MarkedDecoder, desk: _Desk, is_late: Callable[[], bool], meters: Meters) -> Pipeline:
+    def _pipeline(self, decoder: Decoder, desk: _Desk, is_late: Callable[[], bool], meters: Meters) -> Pipeline:
         delivery = Delivery(
             self._sink,
             self._policy,

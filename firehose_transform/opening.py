@@ -1,10 +1,10 @@
-"""Records opened: unpacked once, and read as what they were before they went round."""
+"""Records opened: unpacked once, and asked whether they went round."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from firehose_transform.events import Record, Request
 from vpcflow.codec import Decoder
@@ -12,23 +12,26 @@ from vpcflow.codec.origins import firehose_origin
 from vpcflow.codec.parts import looks_marked, opened, read_mark
 from vpcflow.types import Decoded, Origin
 
-__all__ = ["MarkedDecoder", "Opened", "is_returned", "open_record"]
+__all__ = ["Opened", "is_returned", "open_record"]
 
 _HEAD_CHARACTERS = 88  # base64 of 66 bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A record's bytes, and how they are to be decoded. hops: how often it went round; 0: not yet."""
+    """A record's bytes and origin.
+
+    hops: how often it went round; 0: not yet. first_arrival_ms: when what is in it arrived first.
+    """
 
     content: bytes
     origin: Origin
     hops: int
-    occurrences: Mapping[str, int]
+    first_arrival_ms: int | None
 
     def decoded(self, decoder: Decoder) -> Iterator[Decoded]:
         """Yield its chunks."""
-        return decoder.decode(self.content, self.origin, occurrences=self.occurrences)
+        return decoder.decode(self.content, self.origin)
 
 
 def open_record(record: Record, request: Request, limit: int) -> Opened:
@@ -46,9 +49,8 @@ def open_record(record: Record, request: Request, limit: int) -> Opened:
     origin = firehose_origin(arn=request.delivery_arn, arrival_ms=record.arrival_ms)
     mark = read_mark(content)
     if mark is None:
-        return Opened(content=content, origin=origin, hops=0, occurrences={})
-    origin = replace(origin, arrival_ms=mark.arrival_ms)
-    return Opened(content=content, origin=origin, hops=mark.hops, occurrences=mark.occurrences)
+        return Opened(content=content, origin=origin, hops=0, first_arrival_ms=record.arrival_ms)
+    return Opened(content=content, origin=origin, hops=mark.hops, first_arrival_ms=mark.arrival_ms)
 
 
 def is_returned(record: Record) -> bool:
@@ -57,16 +59,3 @@ def is_returned(record: Record) -> bool:
         return looks_marked(base64.b64decode(record.data[:_HEAD_CHARACTERS]))
     except ValueError:
         return False
-
-
-class MarkedDecoder:
-    """A decoder that heeds marks in what `open_record` gave."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        """Keep the decoder."""
-        self._decoder = decoder
-
-    def decode(self, data: bytes, origin: Origin) -> Iterator[Decoded]:
-        """Yield chunks, see `Decoder.decode`."""
-        mark = read_mark(data)
-        return self._decoder.decode(data, origin, occurrences=mark.occurrences if mark else None)

@@ -39,7 +39,7 @@ def parts(opened: Opened, decoder: Decoder, rules: Rules) -> Iterator[bytes]:
                 chunk,
                 places,
                 hops=opened.hops + 1,
-                arrival_ms=opened.origin.arrival_ms,
+                arrival_ms=opened.first_arrival_ms,
                 weight=min(weight, _ROOMY_BYTES),
             )
 

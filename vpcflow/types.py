@@ -84,7 +84,8 @@ class Decoded:
     messages: the flow-log line that each document was made of, by position in `body`.
     positions: the index of that line or event in its record, by position in `body`.
     shared: what all these lines have in common beside their origin: a CloudWatch event's `owner`, `log_group`, `log_stream`,
-        or the `header` of a text; identities, times: of each line, by position in `body`, see `line_context`.
+        or the `header` of a text, and `arrival_ms` if it is a part (`vpcflow.codec.parts`); identities, times: of each line,
+        by position in `body`, see `line_context`.
     undecodable: what could not be decoded, in input order.
     lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped).
     control: CONTROL_MESSAGEs (they carry no flow logs).
@@ -118,7 +119,8 @@ def line_context(shared: Mapping[str, str | int], identity: bytes, ms: int | Non
     """Return what `_id` and document of a line depend on beside its bytes, its place and its record's origin.
 
     A CloudWatch event: `owner`, `log_group`, `log_stream`, `event_id`, and `event_timestamp` where it has a time. A line of
-    text: the `header` that it stood under, and its `occurrence` where lines name themselves.
+    text: the `header` that it stood under, its `occurrence` where lines name themselves, and the `arrival_ms` of the record
+    that it came in first, if that was another one.
     """
     context = dict(shared)
     if "log_group" in shared:

@@ -7,9 +7,10 @@ import zlib
 import pytest
 
 from vpcflow.codec import Decoder
+from vpcflow.codec.again import decode_again
 from vpcflow.codec.origins import firehose_origin
 from vpcflow.codec.parts import Mark, looks_marked, opened, part, read_mark
-from vpcflow.types import Decoded
+from vpcflow.types import Decoded, line_context
 
 ARRIVAL = 1_418_530_100_000
 LINE = "2 123456789010 eni-1 10.0.0.1 10.0.0.2 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
@@ -28,11 +29,7 @@ def message(*texts: str) -> bytes:
 
 
 def decoded(data: bytes, arrival: int | None = ARRIVAL) -> list[Decoded]:
-    """Decode as a program does: what a mark says comes before what the transport says."""
-    content = opened(data, LIMIT)
-    mark = read_mark(content)
-    origin = firehose_origin(arn="a/flows", arrival_ms=mark.arrival_ms if mark else arrival)
-    return list(DECODER.decode(content, origin, occurrences=mark.occurrences if mark else None))
+    return list(DECODER.decode(data, firehose_origin(arn="a/flows", arrival_ms=arrival)))
 
 
 def rendered(data: bytes, arrival: int | None = ARRIVAL) -> list[bytes]:
@@ -134,7 +131,7 @@ def test_half_a_surrogate_pair_keeps_its_id() -> None:
     [chunk] = decoded(record)
     made = part(chunk, [1], hops=1, arrival_ms=ARRIVAL, weight=0)
     assert read_mark(made) is not None
-    assert rendered(made, 5) == rendered(record)[2:]
+    assert rendered(made, ARRIVAL + 5) == rendered(record)[2:]
 
 
 def test_other_readers_see_a_payload_of_cloudwatch_logs() -> None:
@@ -144,3 +141,20 @@ def test_other_readers_see_a_payload_of_cloudwatch_logs() -> None:
     body = json.loads(gzip.decompress(made))
     assert (body["messageType"], body["logGroup"]) == ("DATA_MESSAGE", "grün")
     assert body["logEvents"] == [{"id": "0" * 56, "timestamp": 1_418_530_010_000, "message": LINE}]
+
+
+def test_a_bad_line_of_a_part_is_decoded_again_with_the_id_it_has_there() -> None:
+    text = "\n".join([LINE] * 3).encode()
+    [chunk] = decoded(text)
+    [again] = decoded(part(chunk, [1, 2], hops=1, arrival_ms=ARRIVAL, weight=0), ARRIVAL + 9)
+    context = again.context(1)
+    assert context == line_context({"arrival_ms": ARRIVAL}, b"2:x", None)
+    later = firehose_origin(arn="a/flows", arrival_ms=ARRIVAL + 9)
+    [alone] = decode_again(DECODER, LINE.encode(), later, position=1, context=context)
+    assert alone.body.splitlines() == rendered(text)[-2:]
+
+
+def test_a_mark_does_not_move_the_window_of_time() -> None:
+    old = json.dumps({"vpcflow": {"hops": 1, "arrival_ms": ARRIVAL}, "message": LINE}).encode()
+    [chunk] = decoded(old, ARRIVAL + 500 * 86_400_000)
+    assert [bad.reason.value for bad in chunk.undecodable] == ["time"]

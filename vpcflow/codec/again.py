@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from vpcflow.codec.decoder import Decoder
 from vpcflow.types import Decoded, Origin
@@ -25,6 +26,9 @@ def decode_again(
     """
     if "log_group" in context:
         return decoder.decode(_payload(raw, context), origin, position=max(position, 0))
+    arrival_ms = context.get("arrival_ms")
+    if isinstance(arrival_ms, int):
+        origin = replace(origin, arrival_ms=arrival_ms)
     header = context.get("header")
     occurrence = context.get("occurrence")
     before = {raw.decode("utf-8", "surrogatepass"): int(occurrence)} if occurrence else None

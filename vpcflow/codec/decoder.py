@@ -13,6 +13,7 @@ from vpcflow.codec.framing import FramingError, members
 from vpcflow.codec.identity import event_hashes, origin_key
 from vpcflow.codec.lines import Batch, LineRenderer
 from vpcflow.codec.options import CodecOptions
+from vpcflow.codec.parts import read_mark
 from vpcflow.types import Decoded, Origin, Reason, Undecodable
 
 __all__ = ["Decoder"]
@@ -40,6 +41,15 @@ class _Record:
     header: LineFormat | None = None
     header_text: str = ""
     bad_header: str = ""  # why the last header cannot be used: to guess against what it says would lie
+    is_part: bool = False
+
+    def heed(self, content: bytes) -> None:
+        """Take over what the mark of a part says; the window stays that of the real arrival."""
+        mark = read_mark(content)
+        if mark is not None:
+            self.origin = replace(self.origin, arrival_ms=mark.arrival_ms)
+            self.occurrences = dict(mark.occurrences)
+            self.is_part = True
 
 
 class Decoder:
@@ -62,7 +72,7 @@ class Decoder:
         data: gzip (any number of members) or plain; a CloudWatch Logs subscription payload, flow-log text, or message
         wrappers. Told apart by magic number and structure; base64 is never guessed.
         position, occurrences: where `data` is only a part of its record, the index of its first line or event, and how often
-        a line's text came before it: see `vpcflow.codec.again`.
+        a line's text came before it: see `vpcflow.codec.again`. A record that says so itself: see `vpcflow.codec.parts`.
         """
         known = dict(occurrences) if occurrences else None
         record = _Record(origin, self._window(origin.arrival_ms), position, known)
@@ -85,6 +95,7 @@ class Decoder:
     def _content(self, content: bytes, record: _Record) -> Iterator[Decoded]:
         content = content.removeprefix(_BOM)
         if content.lstrip(_SPACE)[:1] == b"{":
+            record.heed(content)
             yield from self._items(_unwrapped(envelopes(content)), record)
         else:
             yield from self._items(_unpacked(_lines(content)), record)
@@ -183,7 +194,9 @@ class Decoder:
         arrival = "" if origin.arrival_ms is None else str(origin.arrival_ms)
         key = origin_key("record", origin.identity) if origin.identity else origin_key("text", arrival)
         form = self._format("", "", origin.name) or record.header
-        shared = {"header": record.header_text} if record.header_text else {}
+        shared: dict[str, str | int] = {"header": record.header_text} if record.header_text else {}
+        if record.is_part and origin.arrival_ms is not None:
+            shared["arrival_ms"] = origin.arrival_ms
         if form is None and record.bad_header:
             message = f"the header before cannot be used: {record.bad_header}"
             bad += [events.undecodable(place, Reason.FORMAT, message, shared) for place in range(len(events.texts))]

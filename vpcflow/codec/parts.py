@@ -2,7 +2,8 @@
 
 For transports that take back what had no room. A part of a CloudWatch Logs payload is such a payload, gzipped without
 compression; a part of a text is `{"message": "<lines>"}`. Both have one more key, `vpcflow`, which says how often these lines
-went round already, and what else their ids depend on. Whoever does not know the key reads an ordinary record.
+went round already, and what else their ids depend on: `Decoder` heeds it. Whoever does not know the key reads an ordinary
+record.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from vpcflow.types import Decoded
 __all__ = ["Mark", "looks_marked", "opened", "part", "read_mark"]
 
 _KEY = "vpcflow"
+_WORD = _KEY.encode()
 # Also as it stands in a JSON text inside of a JSON text.
 _TRACE = re.compile(rb'vpcflow\\*"\s*:\s*\\*\{')
 _HEAD = 64  # our mark stands first, and without compression the bytes of a part are its text
@@ -70,7 +72,7 @@ def looks_marked(head: bytes) -> bool:
 
 def read_mark(content: bytes) -> Mark | None:
     """Return the mark of an `opened` part; None where there is none, or one that is damaged: then it is no part."""
-    if _TRACE.search(content) is None:
+    if _WORD not in content or _TRACE.search(content) is None:
         return None
     text: bytes | str = content
     for _ in range(_NESTED):
