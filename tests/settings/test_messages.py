@@ -52,13 +52,16 @@ NEEDS = {
         "VPCFLOW_ELASTICSEARCH__COLLECTION": "timeseries",
         "VPCFLOW_INDEX__MODE": "pattern",
     },
+    "access_key_previous": {"VPCFLOW_RECEIVER__ACCESS_KEY": "k"},
+    "key": {"VPCFLOW_RECEIVER__CERTIFICATE": "c"},
+    "max_buffered_bytes": {"VPCFLOW_RECEIVER__MAX_REQUEST_BYTES": "9", "VPCFLOW_RECEIVER__MAX_INFLATED_BYTES": "9"},
 }
 
 
 def test_every_key_can_come_from_the_environment() -> None:
     values = {bool: "true", int: "3000", float: "2.5", str: "text", Secret: "secret"}
     narrow = {"compression_level": "3", "in_flight": "3", "storm_fraction": "0.25", "max_hops": "3"}
-    narrow |= {"reingest_attempts": "3"}
+    narrow |= {"reingest_attempts": "3", "max_concurrent": "3", "path": "/text"}
     for section, keys in key_kinds().items():
         for key, kind in keys.items():
             if kind in values and (section, key) not in {("kinesis", "idle_milliseconds"), ("index", "name")}:
