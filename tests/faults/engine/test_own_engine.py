@@ -16,6 +16,7 @@ from tests.faults.engine.matrix import MODES, products
 from tests.faults.engine.scene import WATCH
 from tests.faults.ledger import Ledger
 from vpcflow.stack import Stack, StackError
+from vpcflow.stack.server import Watch
 
 if TYPE_CHECKING:
     from tests.faults.engine.conftest import MakeScene
@@ -166,6 +167,10 @@ def test_the_server_is_killed_and_started_again(own: Stack, scenes: list[Scene],
     def restart() -> None:
         server.stop()  # SIGKILL
         server.start()
+        assert server.process is not None
+        assert own._watch is not None
+        own._watch.dismiss()
+        own._watch = Watch([server.process.pid], own.work)  # the new one must not outlive us either
 
     together(scenes, 20, restart, None)
     for scene in scenes:
