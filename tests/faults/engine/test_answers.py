@@ -59,6 +59,11 @@ CASES = {
     "503 whole": Case(f'action = "status"\ncode = 503\nbody = ""\n{SECOND}'),
     "503 whole, again and again": Case('action = "status"\ncode = 503\nbody = ""\nfirst = 2\nlast = 12'),
     "403 whole: cluster block": Case(f"action = \"status\"\ncode = 403\nbody = '{BLOCK}'\n{SECOND}"),
+    "401 while a secret is rotated": Case(
+        'action = "status"\ncode = 401\nfirst = 3\nlast = 4',
+        {"bulk__in_flight": 1},
+        promise="waited for, as it had worked before; nothing lost, nothing twice",
+    ),
     "413": Case(
         f'action = "status"\ncode = 413\n{SECOND}', promise="sent in halves; nothing lost, nothing twice", waits=False
     ),

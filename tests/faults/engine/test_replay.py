@@ -78,7 +78,7 @@ def test_a_replay_that_fails_can_be_repeated(scene: Scene, ledger: Ledger, name:
     case = CASES[name]
     set_aside(scene)
     scene.before(f"[[rule]]\n{case.rule}\npath = '/_bulk'\n")
-    failed = replay(scene, {"retry__deadline_seconds": 1})
+    failed = replay(scene, {"retry__deadline_seconds": 1, "elasticsearch__rotation_seconds": 0})
     assert failed.returncode == case.exit_code, failed.stderr
     assert case.says in failed.stderr
     assert "Traceback" not in failed.stderr
