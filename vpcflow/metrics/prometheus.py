@@ -1,4 +1,4 @@
-"""A snapshot as Prometheus reads it. Of our rooms only the consumer imports this one: it needs prometheus_client."""
+"""A snapshot as Prometheus reads it. Of our rooms only consumer and receiver import this one: it needs prometheus_client."""
 
 from __future__ import annotations
 
