@@ -21,7 +21,7 @@ from consumer.run_folder import RunFolder
 from consumer.supervisor import Supervisor, Timing
 from vpcflow import java, logs
 from vpcflow.clock import SystemClock
-from vpcflow.errors import EX_SOFTWARE, EX_USAGE, ConfigError, VpcFlowError
+from vpcflow.errors import EX_OK, EX_SOFTWARE, EX_USAGE, ConfigError, VpcFlowError
 
 if TYPE_CHECKING:
     from consumer.endpoint import Endpoint
@@ -81,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             environ=os.environ,
         )
     logs.configure("info")
+    # A stop before anything runs. Until there is a handler, the first process of a container does not even hear of it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EX_OK))
     try:
         return _supervise(options.settings, os.environ)
     except VpcFlowError as error:

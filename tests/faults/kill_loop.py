@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.conftest import until
 from tests.faults.process.scene import FaultScene, line, record
 from vpcflow.faults.connection import ResetAfter, ResetBefore, ResetMid
 from vpcflow.faults.proxy import FaultProxy
@@ -102,6 +103,9 @@ class Loop:
         if self._broken:
             raise self._broken[0]
         self._wait()
+        # A process that was only just started has no handler for SIGTERM yet; once it has logged something, it has.
+        log = self.scene.folder / f"log-{len(self.scene.started) - 1}"
+        until(lambda: log.stat().st_size, UP_SECONDS, "a word of the last supervisor")
         self.scene.stop()
         self.tally.exit_code = self.scene.started[-1].returncode
         self._count()
