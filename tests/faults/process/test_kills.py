@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
+
 import pytest
 
 from consumer.process import Process
@@ -44,12 +48,29 @@ def kill_supervisor(scene: FaultScene) -> str:
     return evidence
 
 
+@contextlib.contextmanager
+def feeding(scene: FaultScene) -> Iterator[None]:
+    """Put records all the time."""
+    enough = threading.Event()
+
+    def feed() -> None:
+        while not enough.wait(0.1):
+            scene.mixed(4)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
 def terminate_in_mid_run(scene: FaultScene) -> str:
     before = len(scene.flows())
-    for _ in range(4):
-        scene.mixed(20)
-    until(lambda: len(scene.flows()) > before, 30, "the first of many documents")
-    evidence = scene.terminate(scene.started[-1], "mid-run")
+    with feeding(scene):
+        until(lambda: len(scene.flows()) > before, 30, "the first of many documents")
+        evidence = scene.terminate(scene.started[-1], "mid-run")
     assert len(scene.flows()) < scene.sent, "it was not in the middle of a run"
     assert scene.run.children() == []
     scene.start()
