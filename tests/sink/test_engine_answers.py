@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.sink.peers import CREATED, DONE, ONE, Canned, Server, nobody
+from tests.sink.peers import CREATED, DONE, ONE, Canned, Request, Server, nobody
+from vpcflow.clock import SystemClock
 from vpcflow.errors import SinkError, SinkRefused, SinkUnavailable
 from vpcflow.sink.abstract import BodyTooLarge
 from vpcflow.sink.engine import EngineSink
@@ -148,3 +149,57 @@ def test_a_server_that_speaks_something_else(connect: Connect) -> None:
         with pytest.raises(SinkUnavailable):
             engine.write(Bulk(ONE.body, 1))
         thread.join()
+
+
+def test_an_answer_to_another_request_counts_for_none(server: Server, connect: Connect) -> None:
+    """An answer that comes a second time would be taken for that of the next request on its connection.
+
+    https://www.elastic.co/docs/reference/elasticsearch/rest-apis/api-conventions#x-opaque-id: it comes back with the answer.
+    """
+    engine = connect(server, product="opensearch")
+    marks: list[str] = []
+
+    def stale(request: Request) -> Canned:
+        marks.append(request.headers["x-opaque-id"])
+        return Canned(headers={"X-Opaque-Id": marks[0]})
+
+    server.judge = stale
+    assert list(engine.write(ONE).outcomes) == DONE
+    with pytest.raises(SinkUnavailable, match="another request"):
+        engine.write(ONE)
+    assert len(set(marks)) == 2
+
+
+@pytest.mark.parametrize("theirs", [{}, {"X-Opaque-Id": "gateway-7"}])
+def test_who_tells_nothing_of_ours_is_believed(server: Server, connect: Connect, theirs: dict[str, str]) -> None:
+    engine = connect(server, product="opensearch")
+    server.answers = [Canned(headers=theirs)]
+    for _ in range(2):
+        assert list(engine.write(ONE).outcomes) == DONE
+
+
+def test_an_answer_that_never_ends_is_cut_off(connect: Connect) -> None:
+    """Each byte comes in time, the whole answer does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        cut = threading.Event()
+
+        def drip() -> None:
+            client, _ = listener.accept()
+            client.recv(65_536)
+            client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+            try:
+                for _ in range(1_000):
+                    client.sendall(b" ")
+                    SystemClock().sleep(0.01)
+            except OSError:
+                cut.set()
+            client.close()
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        engine = connect(hosts=(url,), product="opensearch", request_timeout_seconds=0.2)
+        with pytest.raises(SinkUnavailable, match="no usable answer"):
+            engine.write(ONE)
+        thread.join()
+        assert cut.is_set()

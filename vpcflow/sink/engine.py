@@ -7,6 +7,7 @@ media types, once, and bytes pass untouched; for what is no bulk, its typed API 
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -39,6 +40,7 @@ Product = Literal["elasticsearch", "opensearch"]
 
 _OK = range(200, 300)
 _BAD_REQUEST, _UNAUTHORIZED, _PROXY_WANTS_MORE = 400, 401, 407
+_MARK, _MARKS = "vpcflow-", 1_000  # few values: Elastic asks for no id that is unique to a request
 _UNKNOWN_PARAMETER = re.compile(r"unrecognized parameter.*require_data_stream")
 
 
@@ -83,6 +85,7 @@ class EngineSink:
         self._asked = False  # who is there
         self._asking = threading.Lock()
         self._require_data_stream = True  # until the engine says that it does not know it; set once, by any thread
+        self._marks = itertools.count()  # of requests: engines say with an answer whose it is
         self._hosts = hosts(options, clock)
         # "The service ignores parameters passed in URLs for HTTP POST requests that are signed": the page in sigv4.py.
         self._bulk_method = "PUT" if options.service == "es" else "POST"
@@ -261,11 +264,15 @@ class EngineSink:
     def _perform(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], credentials: Credentials
     ) -> Reply:
-        sent = {"accept": JSON, **credentials.headers(), **headers}
+        mark = f"{_MARK}{next(self._marks) % _MARKS}"
+        sent = {"accept": JSON, "x-opaque-id": mark, **credentials.headers(), **headers}
         try:
             meta, data = self._hosts.perform(method, path, body, sent, self._options.request_timeout_seconds)
         except TransportError as error:
             raise translate(error, self.where) from error
+        told = meta.headers.get("x-opaque-id") or mark
+        if told != mark and told.startswith(_MARK):  # something between us and the engine sent an answer a second time
+            raise SinkUnavailable(f"{self.where}: this is the answer to another request; it counts for none")
         if meta.status == _PROXY_WANTS_MORE:
             raise SinkRefused(
                 f"{self.where}: the proxy wants credentials (407); check elasticsearch.proxy, its user and password",

@@ -6,7 +6,10 @@ so it gets pools of ours. How it sends and what it raises stays as it is.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -14,7 +17,8 @@ from urllib.parse import unquote
 import urllib3
 from elastic_transport import BaseNode, HttpHeaders, NodeConfig, Urllib3HttpNode
 from elastic_transport.client_utils import DEFAULT, DefaultType
-from urllib3.util import Url, make_headers, parse_url
+from urllib3.exceptions import ReadTimeoutError
+from urllib3.util import Timeout, Url, make_headers, parse_url
 
 from vpcflow.errors import ConfigError
 from vpcflow.sink.sigv4 import Signer, canonical
@@ -23,6 +27,7 @@ from vpcflow.sink.tls import ClientCertificate, Pin, pinned_pool, trusting
 __all__ = ["Node", "Way"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_PART_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +71,12 @@ class Node(Urllib3HttpNode):
             pool_class, options["ssl_context"] = pinned_pool(pin), pin.meeting
         elif config.scheme == "https":
             pool_class, options["ssl_context"] = urllib3.HTTPSConnectionPool, trusting(way.ca_certs, way.client)
+        pool: Any
         if way.proxy:
-            self.pool = _Proxied(_proxy_manager(way, options, config.scheme, pool_class), self._origin)
+            pool = _Proxied(_proxy_manager(way, options, config.scheme, pool_class), self._origin)
         else:
-            self.pool = pool_class(config.host, port=config.port, **options)
+            pool = pool_class(config.host, port=config.port, **options)
+        self.pool = _InTime(pool)
 
     def perform_request(
         self,
@@ -85,6 +92,40 @@ class Node(Urllib3HttpNode):
             url = f"{self._origin}{self.path_prefix}{target}"
             headers.update(self._signer.headers(method, url, body, headers.get("content-type") or ""))
         return super().perform_request(method, target, body, headers, request_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An answer that was read to its end, as far as the node looks at it."""
+
+    status: int
+    headers: urllib3.HTTPHeaderDict
+    data: bytes
+
+
+class _InTime:
+    """A pool whose answers have to be there, whole, within the read timeout: it counts for each read otherwise."""
+
+    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - of urllib3, or what stands for one
+        self._pool = pool
+
+    def urlopen(self, method: str, target: str, *, timeout: Timeout, **options: Any) -> _Whole:  # noqa: ANN401 - passed on
+        seconds = timeout.read_timeout
+        end = time.monotonic() + seconds if isinstance(seconds, (int, float)) else math.inf
+        response = self._pool.urlopen(method, target, timeout=timeout, preload_content=False, **options)
+        parts = []
+        with contextlib.ExitStack() as exits:
+            exits.callback(response.close)  # a connection with half an answer in it is of no use
+            while part := response.read1(_PART_BYTES):
+                parts.append(part)
+                if time.monotonic() > end:
+                    raise ReadTimeoutError(self._pool, target, f"not the whole answer within {seconds} s")
+            exits.pop_all()
+        response.release_conn()
+        return _Whole(response.status, response.headers, b"".join(parts))
+
+    def close(self) -> None:
+        self._pool.close()
 
 
 class _Proxied:
