@@ -38,6 +38,7 @@ def streaming(
 
 def run(stream: DeliveryStream, records: list[bytes], aws: pytest.MonkeyPatch) -> list[str]:
     """Put the records, let the stream come to rest, and return the calls that were made back to it."""
+    stream.most = 1000
     with serving(stream) as api:
         aws.setenv("AWS_ENDPOINT_URL_FIREHOSE", api.url)
         aws.setenv("AWS_ENDPOINT_URL_KINESIS", api.url)

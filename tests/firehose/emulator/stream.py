@@ -30,6 +30,7 @@ class DeliveryStream:
 
     kinesis: name of the Kinesis stream that is its source; records then come by `put_records` alone.
     throttled: asked for each record of a put by its place; what it says yes to is not taken (ServiceUnavailableException).
+    most: records that a test may put, those that go round among them; beyond it they go round without an end, and it fails.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class DeliveryStream:
         self.bucket: Any = MemoryBucket() if bucket is None else bucket
         self.throttled: Callable[[int], bool] = never
         self.accepted: list[Record] = []
+        self.most = 20_000
         self._processing = Processing() if processing is None else processing
         self._prefixes = Prefixes(stream=name, prefix=prefix, error=error_prefix)
         self._kinesis, self._numbers, self._lock = kinesis, itertools.count(1), threading.RLock()
@@ -189,6 +191,7 @@ class DeliveryStream:
     def _run(self, wanted: Callable[[float], bool], give_up: float = float("inf")) -> None:
         while (moment := self._due()) is not None and wanted(moment):
             assert moment <= give_up, "records wait for longer than Firehose keeps them"
+            assert len(self.accepted) <= self.most, "records go round without an end"
             self.clock.advance(max(0.0, moment - self.clock.monotonic()))
             self._step()
             self._write_errors()
