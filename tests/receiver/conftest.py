@@ -74,8 +74,8 @@ def unique() -> str:
     return f"logs-aws.vpcflow-rx{uuid.uuid4().hex[:10]}"
 
 
-def target_at(url: str) -> Target:
-    name = unique()
+def target_at(url: str, name: str = "") -> Target:
+    name = name or unique()
     settings = _settings(url, name)
     sink = wiring.sink(settings)
     sink.ensure_template(*wiring.template(settings, sink))
@@ -100,8 +100,8 @@ class Receiver:
     def said(self, message: str) -> list[dict[str, Any]]:
         return [line for line in self.log if line["msg"] == message]
 
-    def get(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=10)
+    def get(self, path: str, port: int = 0) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.admin, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", path)
             response = connection.getresponse()

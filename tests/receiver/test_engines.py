@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.receiver.conftest import Serve, Target, unique, until
+from tests.receiver.conftest import Serve, Target, target_at, unique, until
 from tests.receiver.firehose import ARN, KEY, Sent, cloudwatch, lines, post
 from tests.sink.peers import Authority
 from vpcflow.codec import Decoder
@@ -83,13 +83,17 @@ def test_a_delivery_stream_names_its_data_stream(serve: Serve, target: Target) -
 
 
 def test_a_data_stream_without_a_template_is_not_begun(serve: Serve, each_engine: str) -> None:
-    receiver = serve(each_engine, unique(), receiver={"data_streams": ["*"]})
+    receiver = serve(each_engine, "", receiver={"data_streams": ["*"]})
+    target_at(each_engine, "logs-aws.vpcflow-default").sink.close()
+    until(lambda: receiver.get("/readyz")[0] == 200, "ready")
     stray = Sent([lines(0, 1)], attributes={"es_datastream_name": "nothing-knows-this"})
     answer = post(receiver.port, stray)
     assert answer.status == 503
     assert "no index template makes a data stream of nothing-knows-this" in answer.message
     assert receiver.said("request not settled")[0]["level"] == "error"
     assert receiver.requests("refused") == 1
+    assert receiver.get("/readyz")[0] == 200  # others may come
+    assert not receiver.said("not ready")
 
 
 def test_what_our_lambda_made_is_passed_on(serve: Serve, target: Target) -> None:

@@ -116,6 +116,11 @@ def test_an_engine_that_is_away_is_503_and_not_ready(receiver: Receiver) -> None
     assert "no usable answer" in json.loads(body)["problems"][0]["reason"]
     assert receiver.get("/healthz")[0] == 200
     assert receiver.get("/nothing")[0] == 404
+    assert receiver.get("/readyz", receiver.port) == (
+        503,
+        '{"ready":false,"problems":[]}\n',
+    )  # no hosts are told outside
+    assert receiver.get("/healthz", receiver.port)[0] == 200
     assert receiver.metric("ready") == 0
 
 

@@ -29,15 +29,18 @@ async def send_reply(send: Send, reply: Reply, kind: str = _JSON) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def health_reply(path: str, health: Health) -> Reply:
-    """Return the answer to `/healthz`: this process answers; or to `/readyz`: requests can be settled, or why not."""
+def health_reply(path: str, health: Health, *, reasons: bool) -> Reply:
+    """Return the answer to `/healthz`: this process answers; or to `/readyz`: requests can be settled, or why not.
+
+    Args:
+        path: which of the two.
+        health: for the second.
+        reasons: tell why; they name hosts, which are nobody's business outside.
+    """
     obstacle = "" if path == "/healthz" else health.obstacle
-    word = path.removeprefix("/").removesuffix("z")
-    said = {
-        "healthy" if word == "health" else word: not obstacle,
-        "problems": [{"reason": obstacle}] if obstacle else [],
-    }
-    return Reply(AWAY if obstacle else OK, orjson.dumps(said) + b"\n")
+    word = "healthy" if path == "/healthz" else "ready"
+    problems = [{"reason": obstacle}] if obstacle and reasons else []
+    return Reply(AWAY if obstacle else OK, orjson.dumps({word: not obstacle, "problems": problems}) + b"\n")
 
 
 class Admin:
@@ -57,6 +60,6 @@ class Admin:
             body, kind = exposition(self._tally.snapshot, accept)
             await send_reply(send, Reply(OK, body), kind)
         elif scope["path"] in ("/healthz", "/readyz"):
-            await send_reply(send, health_reply(scope["path"], self._health))
+            await send_reply(send, health_reply(scope["path"], self._health, reasons=True))
         else:
             await send_reply(send, Reply(_NOT_FOUND, b"here are /metrics, /healthz and /readyz\n"), "text/plain")

@@ -9,17 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar, cast
 
 from vpcflow.clock import Clock
+from vpcflow.logs import get_logger
 from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Meters
 from vpcflow.receiver.answers import Receive, Scope, Send, health_reply, send_reply
 from vpcflow.receiver.desk import Desk, Visit, unauthorized
 from vpcflow.receiver.health import Health
 from vpcflow.receiver.intake import Intake
-from vpcflow.receiver.protocol import AWAY, Refusal, read_head
+from vpcflow.receiver.protocol import AWAY, FAILED, Refusal, read_head
 from vpcflow.receiver.room import Room, Share
 from vpcflow.settings.model import Receiver
 
 __all__ = ["Application", "in_thread"]
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -54,7 +57,7 @@ class Application:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path, method = scope["path"], scope["method"]
         if method in ("GET", "HEAD") and path in ("/healthz", "/readyz"):
-            await send_reply(send, health_reply(path, self._health))
+            await send_reply(send, health_reply(path, self._health, reasons=False))
             return
         visit = self._desk.arrive(read_head(headers)[0])
         refusal: Refusal | None = None
@@ -64,6 +67,9 @@ class Application:
             refusal = error
         except _Gone:
             refusal = Refusal(AWAY, "gone", "the sender hung up")
+        except Exception:  # uvicorn's own answer to it would not be one that Firehose can read
+            log.exception("request fails")
+            refusal = Refusal(FAILED, "failed", "a fault of the receiver; its log says which")
         await send_reply(send, self._desk.leave(visit, refusal))
 
     def give_up(self) -> None:

@@ -134,8 +134,10 @@ class Intake:
         Raises:
             Refusal: any line is not settled; all of the request must come again.
         """
+        target = self._targets.default
         try:
-            request, target = self._read(head, body, share), self._targets.choose(read_attributes(head.attributes))
+            request = self._read(head, body, share)
+            target = self._targets.choose(read_attributes(head.attributes))
             target.check()
             under = _Under(self._delivery(target, until))
             try:
@@ -145,7 +147,7 @@ class Intake:
         except Refusal:
             raise
         except Exception as error:
-            raise self._refusal(error) from error
+            raise self._refusal(error, target) from error
         self._health.well()
         return len(request.records)
 
@@ -201,7 +203,7 @@ class Intake:
             meters=self._totals,
         )
 
-    def _refusal(self, error: Exception) -> Refusal:
+    def _refusal(self, error: Exception, target: Target) -> Refusal:
         """Return what the sender is told. Nothing but 503 where it may come again, 500 where the fault is ours."""
         if isinstance(error, Stopped):
             result = "stopping" if self._clock.monotonic() >= self._stop_at else "late"
@@ -212,7 +214,8 @@ class Intake:
         if isinstance(error, DataError):
             return Refusal(AWAY, "storm", str(error))
         if isinstance(error, SinkRefused):
-            self._health.ill(str(error))
+            if target is self._targets.default:  # else it is the affair of those who name that data stream
+                self._health.ill(str(error))
             return Refusal(AWAY, "refused", str(error))
         if isinstance(error, DeadLetterError):
             self._health.ill(str(error))

@@ -35,12 +35,16 @@ class AccessKeys:
     def refresh(self) -> bool:
         """Read the secrets again where they are kept, for a key that was changed; say whether any is another now.
 
-        May block on a file or on AWS; does so once in ten seconds at most.
+        May block on a file or on AWS; does so once in ten seconds at most, and in one thread: others are told False.
         """
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
             now = self._clock.monotonic()
             if self._read_at is not None and now - self._read_at < _PAUSE_SECONDS:
                 return False
             self._read_at = now
             before, self._secrets = self._secrets, [secret.current() for secret in self._secrets]
             return before != self._secrets
+        finally:
+            self._lock.release()
