@@ -1,8 +1,9 @@
 """A record in parts, to be put into the stream once more.
 
 Each part is made as heavy as it must be for this: whatever Firehose gathers into one invocation, its reply has room. Firehose
-gathers at most 3 MiB of records before base64 (BufferSizeInMBs), gzip of flow logs becomes twenty times as much JSON, and a
-part that came back in company too large would go round and round. So its bytes are not compressed, and filled up with spaces.
+gathers 3 MiB of records before base64 (BufferSizeInMBs at most; a hint, so a record more is reckoned with), gzip of flow logs
+becomes twenty times as much JSON, and a part that came back in company too large would go round and round. So its bytes are
+not compressed, and filled up with spaces.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["MAX_PART_BYTES", "parts"]
 # 1,000 KiB a record, before base64: https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 MAX_PART_BYTES = 1_024_000
 _ROOMY_BYTES = 900_000  # what a part is made for; the rest is for its frame
-_BUFFER_BYTES = 3 * 1024 * 1024
+_BUFFER_BYTES = 3 * 1024 * 1024 + MAX_PART_BYTES
 _ANSWER_BYTES = 256  # recordId, result and partition keys beside the data
 _EVENT_BYTES = 160  # id, timestamp and punctuation of an event beside its message
 
