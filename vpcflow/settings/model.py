@@ -142,9 +142,9 @@ class Elasticsearch(Section, frozen=True, kw_only=True):
     client_cert: Annotated[str, Meta(description="File with our own certificate (mutual TLS), PEM.")] = ""
     client_key: Annotated[str, Meta(description="File with its key, without a password. Empty: in `client_cert`.")] = ""
     proxy: Annotated[Secret, Meta(description="URL of an HTTP proxy, with user and password if need be.")] = Secret("")
-    request_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="For one request, its whole answer included.")
-    ] = 60.0
+    request_timeout_seconds: Annotated[float, Meta(gt=0, description="For one request, its whole answer included.")] = (
+        60.0
+    )
     rotation_seconds: Annotated[
         float,
         Meta(
