@@ -312,7 +312,7 @@ class Firehose(Section, frozen=True, kw_only=True):
     ] = 3
     reingest_attempts: Annotated[
         int, Meta(ge=1, le=100, description="Requests for one part of a record before its record fails.")
-    ] = 8
+    ] = 20
     max_reply_bytes: Annotated[
         int, Meta(gt=0, le=6_000_000, description="Longest reply, as JSON. Lambda itself takes 6 MB.")
     ] = 5_000_000
