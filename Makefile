@@ -21,7 +21,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-cache-dir --no-index --no-d
 locked = folder=$$($(STACK) wheels requirements/$(1).txt); \
 	$(INSTALL) --require-hashes --find-links "$$folder" -r requirements/$(1).txt
 
-.PHONY: help demo test test-all lint format bench bench-smoke setup lock clean clean-cache
+.PHONY: help demo test test-all fault-matrix lint format bench bench-smoke setup lock clean clean-cache
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,11 @@ test: $(VENV)/test.stamp ## the fast tests, those with real servers included
 test-all: $(VENV)/test.stamp ## every test
 	@$(PYTEST) $(TESTS)
 
+fault-matrix: $(VENV)/test.stamp ## every row of the fault matrix, and docs/fault-matrix.md from what was found (half an hour)
+	@ledger=$$(mktemp); trap 'rm -f "$$ledger"' EXIT; \
+	$(PYTEST) tests/faults --fault-ledger "$$ledger" && $(BIN)/python docs/faults.py "$$ledger" > "$$ledger.md" && \
+	cat "$$ledger.md" > docs/fault-matrix.md && rm "$$ledger.md"
+
 lint: $(VENV)/lint.stamp ## linter, format, types, import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -47,6 +52,9 @@ format: $(VENV)/lint.stamp ## bring the code into its format
 
 bench: $(VENV)/test.stamp ## the benchmarks
 	@$(BIN)/python benchmarks/codec.py
+	@$(BIN)/python benchmarks/delivery.py
+	@$(BIN)/python benchmarks/firehose.py
+	@$(BIN)/python benchmarks/memory.py
 
 bench-smoke: $(VENV)/test.stamp ## do the benchmarks still run?
 	@$(BIN)/python benchmarks/smoke.py
