@@ -34,7 +34,8 @@ def replay(
 
     Understood are Firehose's `processing-failed/`, `decompression-failed/`, `http-endpoint-failed/`,
     `AmazonOpenSearchService_failed/` and `elasticsearch-failed/` (a reason is the folder's name), and the records that Lambda
-    writes to an on-failure destination. Nothing is changed there; it is safe to repeat.
+    writes to an on-failure destination. Objects that our transformation wrote in the mode `bulk` are sent as well, and those of
+    the mode `documents` where documents carry our id. Nothing is changed there; it is safe to repeat.
 
     Exit code 0 if all succeeded, 65 if some failed again or could not be read, 75 if the engine was away.
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from vpcflow.deadletters.aws import explained
 from vpcflow.errors import DataError
 
-__all__ = ["Blob", "blobs"]
+__all__ = ["DAMAGED", "Blob", "blobs", "numbered_lines"]
+
+DAMAGED = (OSError, EOFError, zlib.error)  # what reading raises where it is the bytes that are wrong
 
 _EX_NOINPUT = 66
 _MAGIC = b"\x1f\x8b"
@@ -31,15 +34,46 @@ class Blob:
     def raw(self) -> Iterator[BinaryIO]:
         """Open it as it is."""
         with closing(self.open_raw()) as file:
-            yield file
+            yield cast("BinaryIO", BufferedReader(cast("Any", file), _BUFFER))
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
-        """Open it, unpacked where it is gzip. Reading raises OSError, EOFError or zlib.error where that is damaged."""
+        """Open it, unpacked where it is gzip. Reading raises one of `DAMAGED` where that is damaged."""
         with closing(self.open_raw()) as file:
             buffered = BufferedReader(cast("Any", file), _BUFFER)
             packed = buffered.peek(len(_MAGIC)).startswith(_MAGIC)
             yield cast("BinaryIO", gzip.GzipFile(fileobj=buffered)) if packed else cast("BinaryIO", buffered)
+
+
+class _Body(RawIOBase):
+    """The bytes of an object. A connection that breaks is no damage: reading raises DeadLetterError."""
+
+    def __init__(self, name: str, body: Any) -> None:  # noqa: ANN401 - boto3 has no types
+        self._name = name
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        with explained(self._name, ""):
+            return int(self._body.readinto(buffer))
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+def numbered_lines(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield each line that is not blank, with its number; None for one beyond `max_bytes`, after which nothing is read."""
+    number = 0
+    while line := file.readline(max_bytes + 1):
+        number += 1
+        if len(line) > max_bytes:
+            yield number, None
+            return
+        if line.strip():
+            yield number, line
 
 
 def blobs(source: str, s3: Callable[[], Any]) -> Iterator[Blob]:
@@ -71,8 +105,9 @@ def _objects(source: str, s3: Callable[[], Any]) -> Iterator[Blob]:
     client = s3()
 
     def opened(key: str) -> BinaryIO:
-        with explained(f"s3://{bucket}/{key}", ""):
-            return cast("BinaryIO", client.get_object(Bucket=bucket, Key=key)["Body"])
+        name = f"s3://{bucket}/{key}"
+        with explained(name, ""):
+            return cast("BinaryIO", _Body(name, client.get_object(Bucket=bucket, Key=key)["Body"]))
 
     with explained(source, ""):
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):

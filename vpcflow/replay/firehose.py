@@ -23,7 +23,7 @@ from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.replay.trial import DOCUMENT
 from vpcflow.types import Origin
 
-__all__ = ["RAW_FOLDER", "firehose_letter", "is_firehose", "raw_letter"]
+__all__ = ["RAW_FOLDER", "delivery_origin", "firehose_letter", "is_firehose", "raw_letter"]
 
 RAW_FOLDER = "decompression-failed"
 _FOLDER = re.compile(
@@ -51,7 +51,7 @@ def firehose_letter(value: Mapping[str, Any], blob: str, *, arn: str) -> DeadLet
     """
     raw = b64decode(value["rawData"], validate=True)
     arrival_ms = int(value["arrivalTimestamp"])
-    origin = _origin(blob, arn, arrival_ms)
+    origin = delivery_origin(blob, arn, arrival_ms)
     is_document = _is_document(raw)
     name = value.get("esDocumentId")
     return DeadLetter(
@@ -71,14 +71,15 @@ def firehose_letter(value: Mapping[str, Any], blob: str, *, arn: str) -> DeadLet
 
 def raw_letter(data: bytes, blob: str, *, arn: str) -> DeadLetter:
     """Return an object that is the records themselves, one after the other: those that Firehose could not unpack."""
-    origin = _origin(blob, arn, None)
+    origin = delivery_origin(blob, arn, None)
     message = "delivered as it came"
     return DeadLetter(
         reason=_reason(blob), message=message, raw=data, source=origin.name, position=-1, first_seen_ms=0, origin=origin
     )
 
 
-def _origin(blob: str, arn: str, arrival_ms: int | None) -> Origin:
+def delivery_origin(blob: str, arn: str, arrival_ms: int | None) -> Origin:
+    """Return the origin of what a delivery stream left in an object. Without an ARN, the object's name names the stream."""
     origin = firehose_origin(arn=arn, arrival_ms=arrival_ms)
     named = _OBJECT.search(blob)
     return replace(origin, name=f"firehose:{named[1]}") if named and not arn else origin

@@ -1,21 +1,19 @@
-"""What AWS leaves in S3 when it gives up, read as dead letters. Nothing is changed there: reading it again adds nothing."""
+"""What AWS leaves in S3 when it gives up, or keeps until it is sent, read as dead letters. Nothing is changed there."""
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 from vpcflow.deadletters.abstract import Unreadable
 from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.replay.blobs import Blob, blobs
+from vpcflow.replay.blobs import DAMAGED, Blob, blobs, numbered_lines
 from vpcflow.replay.firehose import RAW_FOLDER, firehose_letter, is_firehose, raw_letter
 from vpcflow.replay.invocations import Rereads, invocation_letters, is_invocation
+from vpcflow.replay.ready import ReadyShelf, holds_ready, ready_shelves
 
 __all__ = ["SourceShelf", "SourceShelves"]
-
-_DAMAGED = (OSError, EOFError, zlib.error)
 
 
 class SourceShelf:
@@ -42,21 +40,10 @@ class SourceShelf:
     def _found(self) -> Iterator[DeadLetter | Unreadable]:
         try:
             with self._blob.opened() as file:
-                for number, line in self._lines(file):
+                for number, line in numbered_lines(file, self._max_bytes):
                     yield from self._line(f"{self.where}:{number}", line)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             yield Unreadable(self.where, f"cannot be read to its end: {error}")
-
-    def _lines(self, file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-        """Yield each line that is not blank; None for one that is too long, after which nothing is read."""
-        number = 0
-        while line := file.readline(self._max_bytes + 1):
-            number += 1
-            if len(line) > self._max_bytes:
-                yield number, None
-                return
-            if line.strip():
-                yield number, line
 
     def _line(self, where: str, line: bytes | None) -> Iterator[DeadLetter | Unreadable]:
         if line is None:
@@ -76,7 +63,7 @@ class SourceShelf:
         elif isinstance(value, dict) and "format_version" in value:
             yield Unreadable(where, "a dead letter of ours; use `vpcflow deadletters replay` for these")
         else:
-            yield Unreadable(where, "neither an error record of Firehose nor an invocation record of Lambda")
+            yield Unreadable(where, "no error record of Firehose, no invocation record of Lambda, no document of ours")
 
     def _holds_errors(self) -> bool:
         """Return whether the object holds JSON with `rawData`, and not the records themselves."""
@@ -84,7 +71,7 @@ class SourceShelf:
             with self._blob.opened() as file:
                 line = file.readline(self._max_bytes)
             return any(isinstance(value, dict) and is_firehose(value) for value in _values(line.decode()))
-        except (*_DAMAGED, ValueError, RecursionError):
+        except (*DAMAGED, ValueError, RecursionError):
             return False
 
     def _whole(self) -> DeadLetter | Unreadable:
@@ -116,11 +103,14 @@ class SourceShelves:
         self._max_bytes = max_bytes
         self._reread = reread
 
-    def shelves(self) -> Iterator[SourceShelf]:
-        """Yield one for each file or object."""
+    def shelves(self) -> Iterator[SourceShelf | ReadyShelf]:
+        """Yield one for each file or object; several for one of documents that were not sent yet."""
         for source in self._sources:
             for blob in blobs(source, self._s3):
-                yield SourceShelf(blob, arn=self._arn, max_bytes=self._max_bytes, reread=self._reread)
+                if holds_ready(blob, self._max_bytes):
+                    yield from ready_shelves(blob, arn=self._arn, max_bytes=self._max_bytes)
+                else:
+                    yield SourceShelf(blob, arn=self._arn, max_bytes=self._max_bytes, reread=self._reread)
 
     def close(self) -> None:
         """Do nothing: nothing is held."""

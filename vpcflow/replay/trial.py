@@ -10,6 +10,8 @@ import orjson
 from vpcflow.codec import Decoder
 from vpcflow.codec.again import decode_again
 from vpcflow.codec.identity import event_hashes, origin_key
+from vpcflow.codec.ready import NotReadyError, checked, ready_items
+from vpcflow.codec.stamps import StampCache
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.types import Decoded, ItemError, Origin
 
@@ -66,6 +68,9 @@ def decoded(trial: Trial, decoder: Decoder) -> Iterator[Item]:
         if letter.context.get(DOCUMENT):
             yield _as_document(trial)
             return
+        if forwarded := _as_forwarded(trial):
+            yield forwarded
+            return
         origin = _origin(letter)
         for chunk in decode_again(decoder, letter.raw, origin, position=letter.position, context=letter.context):
             trial.wrong += [
@@ -107,5 +112,29 @@ def _as_document(trial: Trial) -> Item:
     if not isinstance(document, dict) or not isinstance(document.get("@timestamp"), str):
         raise ValueError("a document is a JSON object with @timestamp")  # noqa: TRY004 - bad data, not a bad call
     name = letter.document_id or event_hashes(origin_key("document"), [letter.raw])[0]
-    body = b"%b\n%b\n" % (orjson.dumps({"create": {"_id": name}}), orjson.dumps(document))
-    return Item(trial, body, name)
+    return Item(trial, _body(name, orjson.dumps(document)), name)
+
+
+def _as_forwarded(trial: Trial) -> Item | None:
+    """Return what the receiver passed on: a document of ours with its action, or with its id. None if it is no such thing.
+
+    Raises:
+        ValueError: an action that cannot be passed on; it stays together with its document.
+    """
+    letter = trial.letter
+    if letter.context or not letter.raw.startswith(b"{"):
+        return None
+    item, *more = ready_items(enumerate(letter.raw.split(b"\n")))
+    if more and item.action is not None:
+        raise NotReadyError("several lines where one document should be")
+    try:
+        name, _ = checked(item, StampCache())
+    except NotReadyError:
+        if item.action is not None:
+            raise
+        return None  # a line of JSON is the decoder's
+    return None if more else Item(trial, _body(name, item.document), name)
+
+
+def _body(name: str, document: bytes) -> bytes:
+    return b"%b\n%b\n" % (orjson.dumps({"create": {"_id": name}}), document)
