@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from vpcflow.deadletters.abstract import Kept
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.deadletters.file_shelves import FileShelves
 from vpcflow.deadletters.files import FileDeadLetters
+from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.errors import DeadLetterError
+from vpcflow.pipeline.pipeline import BatchBounds, Pipeline, Record
+from vpcflow.receiver.forwarded import Forwarding
 from vpcflow.replay.replayer import Replayer
 from vpcflow.replay.report import Report
 from vpcflow.replay.sources import SourceShelves
 from vpcflow.sink.memory import MemorySink
-from vpcflow.types import Answer, Bulk, Origin
+from vpcflow.types import Answer, Bulk, Decoded, Origin
 
 END = 1_764_000_000  # 2025-11-24
 NAME = "flows-1-2026-11-25-08-09-10-0a1b2c3d-0000-1111-2222-333344445555"
@@ -93,6 +96,13 @@ def replayed(shelves: Kept, engine: Engine, options: CodecOptions | None = None,
         given["finish"] = partial(_with_index, options)
     made_of = Replayer(decoder=Decoder(options or CodecOptions()), delivery=engine, **given)
     return made_of.run(shelves, wanted)
+
+
+class Refuses(Engine):
+    """Rejects all documents."""
+
+    def deliver(self, bulk: Bulk) -> Answer:
+        return super().deliver(Bulk(bulk.body.replace(b'"@timestamp"', b'"other"'), bulk.count))
 
 
 @pytest.mark.parametrize("packed", [b"", b"one", b"two"])
@@ -245,10 +255,6 @@ def test_what_the_engine_rejects_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, made(1))
     before = path.read_bytes()
 
-    class Refuses(Engine):
-        def deliver(self, bulk: Bulk) -> Answer:
-            return super().deliver(Bulk(bulk.body.replace(b'"@timestamp"', b'"other"'), bulk.count))
-
     report = replayed(kept(tmp_path), Refuses())
     assert (report.failed, report.rejected) == ({"rejected": 1}, 1)
     assert (path.read_bytes(), [*tmp_path.iterdir()]) == (before, [path])
@@ -295,6 +301,28 @@ def forwarded(raw: bytes, **more: Any) -> DeadLetter:  # noqa: ANN401 - fields b
     """Return a letter as the receiver keeps what it passed on and the engine rejected."""
     fixed = {"reason": "rejected", "message": "m", "source": "firehose:flows", "position": 0, "first_seen_ms": 1}
     return DeadLetter(raw=raw, **{**fixed, "origin": Origin(name="firehose:flows", identity=b"r"), **more})
+
+
+class Passes:
+    """The receiver's way with such records, for a pipeline."""
+
+    def decode(self, data: bytes, _origin: Origin) -> Iterator[Decoded]:
+        return Forwarding(CodecOptions()).decode(data)
+
+
+def test_what_the_receiver_keeps_is_what_is_sent_again() -> None:
+    """Rejected once; taken when the cause is corrected."""
+    letters, data = MemoryDeadLetters(), made(3) + json.dumps(told(made(1, first=30))[0]).encode()
+    bounds = BatchBounds(storm_fraction=1.0)
+    pipeline = Pipeline(decoder=Passes(), delivery=Refuses(), deadletters=letters, bounds=bounds, clock=FakeClock())
+    pipeline.submit(Record(data=data, origin=Origin(name="firehose:flows", identity=b"r"), position=(0, 0)))
+    pipeline.flush()
+    pipeline.close()
+    assert [letter.reason for letter in letters.entries] == ["rejected"] * 4
+    engine = Engine()
+    report = replayed(letters, engine)
+    assert engine.documents == {**documents_in(made(3)), **{one["event"]["id"]: one for one in told(made(1, first=30))}}
+    assert (report.created, report.all_well, report.other_id, letters.entries) == (4, True, 0, [])
 
 
 def deadletters(folder: Path, *letters: DeadLetter) -> FileShelves:
