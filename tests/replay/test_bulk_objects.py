@@ -356,3 +356,22 @@ def test_dead_letters_that_are_no_document_of_ours_stay(tmp_path: Path, raw: byt
     assert (engine.sent, report.failed.total()) == (0, 1)
     (shelf,) = FileShelves(tmp_path).shelves()
     assert [letter.raw for _, letter in shelf.letters() if isinstance(letter, DeadLetter)] == [raw]
+
+
+def test_several_documents_in_a_letter_become_one_each(tmp_path: Path) -> None:
+    """None of them is lost on the way: apart, they can be sent."""
+    both = told(made(2))
+    raw = b"\n".join(json.dumps(one).encode() for one in both)
+    engine = Engine()
+    shelves = deadletters(tmp_path, forwarded(raw, reason="envelope"))
+    assert (replayed(shelves, engine).undecodable, engine.sent) == (2, 0)
+    assert replayed(shelves, engine).all_well
+    assert engine.documents == {one["event"]["id"]: one for one in both}
+
+
+def test_the_message_of_an_event_is_never_taken_for_a_document(tmp_path: Path) -> None:
+    """Whoever may write into a log group may not choose ids and documents."""
+    context = {"owner": "1", "log_group": "flows", "log_stream": "eni-1-all", "event_id": "e"}
+    engine = Engine()
+    report = replayed(deadletters(tmp_path, forwarded(DOCUMENT_PAIR.rstrip(), context=context)), engine)
+    assert (engine.sent, report.all_well) == (0, False)
