@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
 import importlib
 import json
 import threading
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.sink.peers import BODY, DONE, ELASTIC, ONE, Canned, Server
+from tests.sink.peers import BODY, DONE, ELASTIC, ONE, Canned, Proxy, Server, running
 from vpcflow.errors import SinkUnavailable
 from vpcflow.sink.abstract import BodyTooLarge
 from vpcflow.sink.compression import compress
@@ -158,3 +159,26 @@ def test_an_elasticsearch_that_does_not_know_the_parameter(server: Server, conne
     assert list(engine.write(ONE).outcomes) == DONE
     engine.write(ONE)
     assert ["require_data_stream" in request.query for request in server.bulks] == [True, False, False]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_sending_has_the_time_of_a_request_not_that_of_connecting(
+    server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    times: list[float | None] = []
+    send = http.client.HTTPConnection.send
+
+    def noted(self: http.client.HTTPConnection, data: Any) -> None:  # noqa: ANN401 - as it is there
+        times.append(self.sock.gettimeout())
+        send(self, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", noted)
+    with contextlib.ExitStack() as stack:
+        proxy = Proxy()
+        stack.enter_context(running(proxy))
+        way = {"proxy": f"http://{proxy.address}"} if proxied else {}
+        engine = connect(server, product="opensearch", request_timeout_seconds=47.0, **way)
+        for _ in range(2):  # over a new connection, and over one that may be there
+            assert engine.write(ONE).outcomes == DONE
+    assert times
+    assert set(times) == {47.0}

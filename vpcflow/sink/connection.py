@@ -132,6 +132,7 @@ def hosts(options: EngineOptions, clock: Clock) -> Hosts:
     fingerprint = options.certificate_fingerprint
     way = Way(
         connections=options.connections,
+        sending_seconds=options.request_timeout_seconds,
         ca_certs=options.ca_certs,
         fingerprint=read_fingerprint(fingerprint) if fingerprint else "",
         client=ClientCertificate(certificate=options.client_cert, key=options.client_key),

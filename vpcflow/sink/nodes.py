@@ -35,12 +35,14 @@ class Way:
     """How every host is reached.
 
     connections: kept open to each host, at most; a thread that needs one more waits.
+    sending_seconds: how long an engine may take to take a request; connecting has a time of its own.
     ca_certs, fingerprint, client: see `vpcflow.sink.tls`; a fingerprint is trusted instead of any CA.
     proxy: URL of an HTTP proxy; https hosts are reached through a tunnel (CONNECT).
     signer: signs each request.
     """
 
     connections: int
+    sending_seconds: float = 60.0
     ca_certs: str = ""
     fingerprint: str = ""
     client: ClientCertificate = field(default_factory=ClientCertificate)
@@ -71,6 +73,7 @@ class Node(Urllib3HttpNode):
             pool_class, options["ssl_context"] = pinned_pool(pin), pin.meeting
         elif config.scheme == "https":
             pool_class, options["ssl_context"] = urllib3.HTTPSConnectionPool, trusting(way.ca_certs, way.client)
+        pool_class = _sending_within(pool_class, way.sending_seconds)
         pool: Any
         if way.proxy:
             pool = _Proxied(_proxy_manager(way, options, config.scheme, pool_class), self._origin)
@@ -128,6 +131,23 @@ class _InTime:
         self._pool.close()
 
 
+def _sending_within(pool_class: type[urllib3.HTTPConnectionPool], seconds: float) -> type[urllib3.HTTPConnectionPool]:
+    """Return the pool class with a time of its own for sending: urllib3 counts sending as a part of connecting.
+
+    Else a body on a slow line, or an engine that pauses while it reads, would be cut off after the few seconds that a host
+    that is switched off is given, each time again.
+    """
+
+    class Connection(pool_class.ConnectionCls):  # type: ignore[misc, name-defined]
+        def request(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
+            if self.sock is None:
+                self.connect()
+            self.timeout = seconds  # what `request` gives to the socket; for the answer it is set once more
+            super().request(*arguments, **options)
+
+    return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
+
+
 class _Proxied:
     """The part of a pool that a node uses, over a proxy."""
 
@@ -161,6 +181,10 @@ def _proxy_manager(
     headers = make_headers(proxy_basic_auth=unquote(url.auth)) if url.auth else None
     address = url._replace(auth=None).url
     manager = urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=trust, **options)
+    # A pool for http hosts is one of connections to the proxy, which may itself speak TLS.
+    to_proxy = url.scheme or "http"
+    way_there = _sending_within(manager.pool_classes_by_scheme[to_proxy], way.sending_seconds)
+    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, to_proxy: way_there}
     if scheme == "https":
-        manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pool_class}
+        manager.pool_classes_by_scheme["https"] = pool_class
     return manager
