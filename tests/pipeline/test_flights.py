@@ -311,3 +311,60 @@ def test_with_many_under_way_settled_never_passes_what_is_not_there(
             assert all(f"{number}-{n}d" in names for n in range(sizes[number]))
         pipeline.close()
     assert saved == len(sizes) - 1
+
+
+def test_a_body_that_stays_undecided_is_not_passed_without_end() -> None:
+    held = Held()
+    pipeline = build(held, in_flight=2)
+    bound = BatchBounds(in_flight=2, max_actions=2).max_unsettled
+    submitted: list[int] = []
+    done = threading.Event()
+
+    def submit() -> None:
+        for number in range(bound + 3):
+            pipeline.submit(record(number, "d"))
+            submitted.append(number)
+        done.set()
+
+    thread = threading.Thread(target=submit, daemon=True)
+    thread.start()
+    for number in range(2, bound, 2):  # the first body stays; those after it are taken
+        held.let_go(f"{number}-0d")
+    assert not done.wait(1)
+    assert len(submitted) == bound
+    assert pipeline.settled is None
+    held.let_go("0-0d")
+    held.let_go(f"{bound}-0d")
+    assert done.wait(PATIENCE)
+
+
+def test_without_another_thread_those_that_there_are_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held()
+    pipeline = build(held)
+    pipeline.submit(record(0, "dd"))
+    monkeypatch.setattr(threading.Thread, "start", _no_thread)
+    pipeline.submit(record(1, "dd"))
+    held.let_go("0-0d")
+    held.let_go("1-0d")
+    settles(pipeline, (1, 0))
+
+
+def test_a_body_that_no_thread_could_send_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held()
+    pipeline = build(held)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(RuntimeError, match="new thread"):
+            pipeline.submit(record(0, "dd"))
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="new thread"):
+                pipeline.flush()
+    assert pipeline.waiting == 2
+    assert not pipeline.flush(seconds=0)  # it is under way now
+    held.let_go("0-0d")
+    assert pipeline.flush()
+    assert len(held.memory.documents) == 2
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

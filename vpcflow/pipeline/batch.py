@@ -32,6 +32,11 @@ class BatchBounds:
     storm_window: int = 1_000
     storm_fraction: float = 0.5
 
+    @property
+    def max_unsettled(self) -> int:
+        """Return how many records may be read and not settled: as if each were one of the documents that are held."""
+        return (self.in_flight + 1) * self.max_actions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

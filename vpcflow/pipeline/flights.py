@@ -57,18 +57,20 @@ class Flights:
         return self.count < self._limit and self.bytes + size <= self._max_bytes
 
     def launch(self, batch: Batch) -> None:
-        """Send a batch off. Ask `has_room` first."""
+        """Send a batch off. Ask `has_room` first.
+
+        Raises:
+            RuntimeError: there is no thread, and none is to be had; nothing was sent off.
+        """
         flight = Flight(batch, batch.bulk())
+        if self._limit and self._threads < min(self.count + 1, self._limit):
+            self._start_thread()
         self.count += 1
         self.bytes += len(flight.bulk.body)
         self.documents += flight.bulk.count
         if not self._limit:
             self._fly(flight)
             return
-        if self._threads < min(self.count, self._limit):
-            self._threads += 1
-            # Daemons: a request that hangs must not keep a process that wants to leave.
-            threading.Thread(target=self._serve, name=f"sender-{self._threads}", daemon=True).start()
         self._departing.put(flight)
 
     def land(self, *, wait: float | None) -> Flight | None:
@@ -93,6 +95,17 @@ class Flights:
         for _ in range(self._threads):
             self._departing.put(None)
         self._threads = 0
+
+    def _start_thread(self) -> None:
+        # Daemons: a request that hangs must not keep a process that wants to leave.
+        thread = threading.Thread(target=self._serve, name=f"sender-{self._threads + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine's limit
+            if not self._threads:
+                raise
+            return  # those that there are will do
+        self._threads += 1
 
     def _serve(self) -> None:
         while (flight := self._departing.get()) is not None:

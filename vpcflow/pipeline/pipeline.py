@@ -116,8 +116,8 @@ class Pipeline:
     def submit(self, record: Record) -> None:
         """Decode a record and take its documents; send whenever a bound is met.
 
-        Blocks while as much is under way as may be: for as long as the engine is away. When it returns, the record is not
-        necessarily settled.
+        Blocks while as much is under way as may be, or so many records wait to be settled: for as long as the engine is away,
+        or does not take one document. When it returns, the record is not necessarily settled.
 
         Raises:
             DeadLetterError: a dead letter could not be kept.
@@ -126,6 +126,7 @@ class Pipeline:
             SinkUnavailable: the deadline passed.
             Stopped: a stop was asked for while it waited.
         """
+        self._make_room()
         pending = self._settlement.begin(record.position)
         source = self._source(record)
         for decoded in self._decoder.decode(record.data, record.origin):
@@ -171,7 +172,8 @@ class Pipeline:
             self._batch = Batch()
         while self._returned or self._flights.count:
             if self._returned and self._flights.has_room(self._returned[0].bytes):
-                self._flights.launch(self._returned.popleft())
+                self._flights.launch(self._returned[0])
+                self._returned.popleft()
                 self._land(wait=0)
                 continue
             left = None if end is None else end - self._clock.monotonic()
@@ -186,6 +188,19 @@ class Pipeline:
         self._flights.close()
         self._burial.close()
         self._publisher.publish(self._counts, self._gauges())
+
+    def _make_room(self) -> None:
+        """Wait while too many records are not settled: one that stays so must not be passed by all that come after it.
+
+        Else they would be remembered without end, and read again after a restart, while only one body waits.
+        """
+        while self._settlement.unsettled >= self._bounds.max_unsettled:
+            if self._batch.count:
+                self._send()
+            elif self._flights.count:
+                self._land(wait=None)
+            else:
+                return  # what was returned is sent by `flush`
 
     def _source(self, record: Record) -> Source:
         sequence, subsequence = record.position
@@ -217,10 +232,10 @@ class Pipeline:
         try:
             while not self._flights.has_room(batch.bytes):
                 self._land(wait=None)
+            self._flights.launch(batch)
         except BaseException:
             self._returned.append(batch)
             raise
-        self._flights.launch(batch)
         self._land(wait=0)
 
     def _land(self, *, wait: float | None) -> None:
