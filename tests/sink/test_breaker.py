@@ -104,6 +104,24 @@ def test_a_probe_that_tells_nothing_lets_another_one_go() -> None:
     assert one.admit() is True
 
 
+def test_a_probe_that_fails_after_a_late_answer_is_one_failure_like_any() -> None:
+    clock, tally = FakeClock(), Tally()
+    one = Breaker(failures=3, initial_seconds=1, max_seconds=8, clock=clock, meters=tally)
+    for _ in range(3):
+        one.failed("away", probe=False)
+    clock.sleep(10)
+    assert one.admit() is True
+    one.answered()  # to a request that was sent before it opened
+    one.failed("away", probe=True)
+    assert one.admit() is False
+    one.failed("away", probe=False)
+    assert one.admit() is False
+    one.failed("away", probe=False)
+    with pytest.raises(CircuitOpen):
+        one.admit()
+    assert tally.snapshot().value(catalog.BREAKER_OPEN) == 1
+
+
 def deliver(sink: Sink, clock: FakeClock, *bodies: Bulk, stop: Callable[[], bool] = lambda: False) -> list[Answer]:
     delivery = Delivery(
         sink,

@@ -10,9 +10,11 @@ from vpcflow.clock import FakeClock
 from vpcflow.errors import SinkRefused, SinkUnavailable, Stopped
 from vpcflow.retry import RetryPolicy
 from vpcflow.sink.abstract import BodyTooLarge, Overloaded, Sink
+from vpcflow.sink.breaker import Breaker
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
-from vpcflow.types import Answer, Bulk, Outcome
+from vpcflow.sink.window import Window
+from vpcflow.types import Answer, Bulk, ItemError, Outcome
 
 AWAY = SinkUnavailable("away")
 
@@ -117,6 +119,26 @@ def test_a_body_that_is_always_too_much_is_halved() -> None:
     answer = delivery(sink, FakeClock()).deliver(bulk(*range(8)))
     assert list(answer.outcomes) == [Outcome.CREATED] * 8
     assert [write.count for write in sink.writes] == [8, 8, 8, 4, 4, 4, 2, 2, 4, 4, 4, 2, 2]
+
+
+def test_items_that_all_say_429_are_an_overload_of_the_request() -> None:
+    class Small(MemorySink):
+        def write(self, bulk: Bulk) -> Answer:
+            if bulk.count <= 2:
+                return super().write(bulk)
+            full = ItemError(status=429, type="es_rejected_execution_exception", reason="no room")
+            return Answer(outcomes=[Outcome.RETRYABLE] * bulk.count, errors=dict.fromkeys(range(bulk.count), full))
+
+    clock, window = FakeClock(), Window(8)
+    sink = FaultySink(Small(), [])
+    breaker = Breaker(failures=2, initial_seconds=1, max_seconds=1, clock=clock)
+    patient = Delivery(
+        sink, RetryPolicy(), clock, lambda: False, lambda _reason, _seconds: None, window=window, breaker=breaker
+    )
+    assert list(patient.deliver(bulk(*range(8))).outcomes) == [Outcome.CREATED] * 8
+    assert [write.count for write in sink.writes] == [8, 8, 8, 4, 4, 4, 2, 2, 4, 4, 4, 2, 2]
+    assert window.size < 8
+    assert breaker.recoveries == 0
 
 
 def test_an_answer_of_the_wrong_length_is_no_success() -> None:

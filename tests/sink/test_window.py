@@ -52,6 +52,15 @@ def test_requests_that_were_under_way_together_count_as_one_overload() -> None:
     assert window.size == 2
 
 
+def test_a_request_without_an_answer_lets_in_no_more() -> None:
+    window = Window(8)
+    overload(window)
+    for _ in range(20):
+        with pytest.raises(ZeroDivisionError), window.slot():
+            _ = 1 / 0
+    assert window.size == 4
+
+
 def test_a_failed_request_gives_its_slot_back() -> None:
     window = Window(1)
     for _ in range(3):

@@ -105,6 +105,8 @@ class Breaker:
         with self._lock:
             self._failures += 1
             self._reason = reason
+            if self._due is None:
+                probe = False  # a late answer closed it while this one was under way
             if self._due is not None and not probe:
                 return  # sent before it opened
             if probe:

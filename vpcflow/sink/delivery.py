@@ -192,6 +192,7 @@ class Delivery:
             result = "refused"
             try:
                 answer = _checked(self._sink.write(part.bulk), part.bulk)
+                _raise_if_no_room(answer)
                 result = "answered"
             except Overloaded:
                 result = "overloaded"
@@ -247,6 +248,19 @@ class Delivery:
         log.warning("body too large for the engine, sent in halves from now on", extra={"fields": fields})
         errand.split(*errand.parts[0].halves())
         return None
+
+
+def _raise_if_no_room(answer: Answer) -> None:
+    """Treat an answer that says 429 and takes nothing as one that says so for the whole request: it means the same.
+
+    Raises:
+        Overloaded: it does.
+    """
+    if any(outcome is not Outcome.RETRYABLE for outcome in answer.outcomes):
+        return
+    for error in answer.errors.values():
+        if error.status == _HTTP_OVERLOADED:
+            raise Overloaded(f"no document was taken: {error.status} {error.type}: {error.reason}")
 
 
 def _checked(answer: Answer, bulk: Bulk) -> Answer:

@@ -52,25 +52,30 @@ class Window:
 
     @contextmanager
     def slot(self) -> Iterator[Slot]:
-        """Hold one slot; wait for it if need be, which takes no longer than the requests that are under way."""
+        """Hold one slot; wait for it if need be, which takes no longer than the requests that are under way.
+
+        A block that is left by an exception had no answer.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._used < self._size)
             self._used += 1
             slot = Slot(self._round)
             self._meters.set(catalog.IN_FLIGHT, self._used)
+        answered = False
         try:
             yield slot
+            answered = True
         finally:
             with self._changed:
                 self._used -= 1
-                self._learn(slot)
+                self._learn(slot, answered=answered)
                 self._meters.set(catalog.IN_FLIGHT, self._used)
                 self._meters.set(catalog.WINDOW, self._size)
                 self._changed.notify_all()
 
-    def _learn(self, slot: Slot) -> None:
+    def _learn(self, slot: Slot, *, answered: bool) -> None:
         if not slot.busy:
-            self._answered += 1
+            self._answered += answered
             if self._answered >= self._size and self._size < self._limit:
                 self._size += 1
                 self._answered = 0
