@@ -9,41 +9,11 @@ from typing import Any
 import pytest
 
 from tests.deploy.cases import CODE, FLOWS, GROUP
+from tests.deploy.emulated import emulated
 from tests.deploy.template import Stack, template
-from tests.firehose.emulator.destinations import S3Destination
-from tests.firehose.emulator.invocation import in_process
-from tests.firehose.emulator.processor import Processing
 from tests.firehose.emulator.stream import DeliveryStream
-from tests.firehose.flows import batches, generator, heap, lines_of, originals, our_handler
-from tests.firehose.scene import clock
+from tests.firehose.flows import batches, generator, heap, lines_of, originals
 from vpcflow.replay.firehose import firehose_letter
-
-
-def emulated(stack: Stack) -> DeliveryStream:
-    """Return a stream to S3 that is set as the template sets it."""
-    about = stack.one("AWS::KinesisFirehose::DeliveryStream")["ExtendedS3DestinationConfiguration"]
-    (function,) = stack.resources("AWS::Lambda::Function").values()
-    time = clock()
-    (processor,) = about["ProcessingConfiguration"]["Processors"]
-    given = {one["ParameterName"]: one["ParameterValue"] for one in processor["Parameters"]}
-    handler = our_handler(time, function["Environment"]["Variables"])
-    return DeliveryStream(
-        stack.parameter("Name"),
-        S3Destination(
-            megabytes=about["BufferingHints"]["SizeInMBs"],
-            seconds=about["BufferingHints"]["IntervalInSeconds"],
-            partitioned="DynamicPartitioningConfiguration" in about,
-        ),
-        clock=time,
-        processing=Processing(
-            invoke=in_process(handler, time, timeout=function["Timeout"]),
-            megabytes=given["BufferSizeInMBs"],
-            seconds=given["BufferIntervalInSeconds"],
-            retries=given["NumberOfRetries"],
-        ),
-        prefix=about["Prefix"],
-        error_prefix=about["ErrorOutputPrefix"],
-    )
 
 
 def documents(stream: DeliveryStream) -> list[dict[str, Any]]:
