@@ -7,6 +7,7 @@ last words, a library's print) still goes the daemon's way.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import os
@@ -85,8 +86,10 @@ class LogReader:
             return
         lines, newline, self._rest = data.rpartition(b"\n")
         if newline:
-            self._target.write(lines + newline)
-            self._target.flush()
+            # A full disk, or nobody at the other end of stderr: lines are lost, records need not be.
+            with contextlib.suppress(OSError):
+                self._target.write(lines + newline)
+                self._target.flush()
 
     def close(self) -> None:
         """Copy what is left, and close."""

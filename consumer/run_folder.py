@@ -65,6 +65,7 @@ class RunFolder:
         self._stop = path / "stop"
         self._retention = path / "retention.json"
         self._endpoint = path / "endpoint.json"
+        self._kept: dict[Path, int] = {}  # what must stay, by inode
 
     @classmethod
     def of_worker(cls, base: Path, application: str, worker_id: str) -> RunFolder:
@@ -108,6 +109,32 @@ class RunFolder:
                         ) from None
                     clock.sleep(_LOCK_POLL_SECONDS)
             yield
+
+    def remember(self) -> None:
+        """Look at what must stay there while a daemon runs, to see later that it did."""
+        lasting = (self._lock, self.logs, self.properties, self.logback, self.launcher)
+        self._kept = {path: path.stat().st_ino for path in lasting if path.exists()}
+
+    def check(self) -> None:
+        """See whether somebody took the folder away, or a part of it: temporary folders are cleaned.
+
+        Without it nobody would notice a child that dies, a child could not be started, and a second consumer with this
+        worker id would not find the lock.
+
+        Raises:
+            VpcFlowError: somebody did (exit code 75: a new start makes all of it again).
+        """
+        for path, inode in self._kept.items():
+            try:
+                there = path.stat().st_ino == inode
+            except FileNotFoundError:
+                there = False
+            if not there:
+                raise VpcFlowError(
+                    f"consumer.run_folder: {path} was taken away while the consumer ran; start it again, and name a folder "
+                    "that nobody cleans",
+                    exit_code=EX_TEMPFAIL,
+                )
 
     def note_daemon(self, process: Process) -> None:
         """Record the daemon, so that a later supervisor can find it."""
@@ -201,6 +228,6 @@ def _read(path: Path) -> dict[str, object] | None:
     """Return a note; None where there is none, or none that can be read: a machine that lost power leaves empty files."""
     try:
         note = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     return note if isinstance(note, dict) else None

@@ -83,6 +83,7 @@ class Supervisor:
                 try:
                     self._end_earlier()
                     prepare()
+                    self._folder.remember()
                     return self._supervise()
                 finally:
                     self._logs.close()
@@ -112,13 +113,15 @@ class Supervisor:
 
     def _run_once(self) -> list[ChildNote]:
         """Run one daemon to its end; return the notes of children that left with an exit code."""
+        self._folder.check()
         running = daemon.start(self._command, self._folder)
-        if (process := Process.of(running.pid)) is not None:
-            self._folder.note_daemon(process)
-        self._board.daemon_starts()
-        log.info("daemon started", extra={"fields": {"pid": running.pid}})
         try:
+            if (process := Process.of(running.pid)) is not None:
+                self._folder.note_daemon(process)
+            self._board.daemon_starts()
+            log.info("daemon started", extra={"fields": {"pid": running.pid}})
             while running.poll() is None and not self._asked():
+                self._folder.check()
                 if (dead := self._dead_child()) is not None:
                     fields = {"pid": dead.pid, "shard": dead.shard, "exit_code": dead.exit_code, "reason": dead.message}
                     log.warning("child is gone; the daemon is ended", extra={"fields": fields})
@@ -127,7 +130,7 @@ class Supervisor:
             if self._asked():
                 log.info("consumer stops")
                 self._board.stops()
-                self._folder.ask_stop()
+                self._tell_children()
         finally:
             self._end(running)
             failed = [note for note in self._folder.children() if note.exit_code is not None]
@@ -136,6 +139,13 @@ class Supervisor:
             self._folder.clear()
         log.log(20 if self._asked() else 30, "daemon ended", extra={"fields": {"exit_code": running.returncode}})
         return failed
+
+    def _tell_children(self) -> None:
+        try:
+            self._folder.ask_stop()
+        except OSError as error:  # no space, or no folder: the daemon is asked all the same
+            fields = {"reason": str(error)}
+            log.warning("children that wait for the search engine do not hear of the stop", extra={"fields": fields})
 
     def _dead_child(self) -> ChildNote | None:
         """Return a child that is gone without having removed its note."""

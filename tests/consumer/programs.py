@@ -56,6 +56,7 @@ def supervisor(path: Path, mode: str) -> int:
 
     def prepare() -> None:
         (path / "supervisor").write_text(str(me()))
+        folder.launcher.touch()
         os.chdir(path)
         note("prepared")
 

@@ -36,3 +36,8 @@ def test_notes_are_read_as_they_were_written(folder: RunFolder) -> None:
     assert folder.children() == [ChildNote(pid=3, start=4, shard="a", exit_code=75, message="ä")]
     folder.forget_child(3)
     assert folder.children() == []
+
+
+def test_a_note_that_may_not_be_opened_is_none(folder: RunFolder) -> None:
+    (folder.path / "retention.json").mkdir()  # opening it fails, as it does without a free descriptor
+    assert folder.retention() is None

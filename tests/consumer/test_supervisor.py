@@ -86,7 +86,7 @@ def test_stops_as_asked(bench: Bench) -> None:
     assert bench.events("child saw stop")
     assert bench.events("daemon left") == bench.events("daemon")
     left = {path.name for path in bench.folder.iterdir()}
-    assert left == {"journal", "lock", "logs", "supervisor"}
+    assert left == {"child", "journal", "lock", "logs", "supervisor"}
 
 
 def test_copies_log_lines_of_children_whole(bench: Bench) -> None:
@@ -186,3 +186,30 @@ def test_a_recorded_number_that_is_somebody_else_by_now_is_left_alone(bench: Ben
     bench.start("serve")
     bench.until(lambda: bench.events("child"))
     assert other.poll() is None
+
+
+@pytest.mark.parametrize("part", ["lock", "logs", "launcher", "folder"])
+def test_a_folder_that_is_cleaned_under_it_ends_all_with_one_line(bench: Bench, part: str) -> None:
+    one = bench.start("serve")
+    bench.until(lambda: bench.events("child"))
+    (child,) = bench.events("child")
+    (running,) = bench.events("daemon")
+    if part == "folder":
+        bench.folder.rename(bench.folder.with_name("elsewhere"))
+    else:
+        (bench.folder / {"launcher": "child"}.get(part, part)).unlink()
+    assert one.wait(15) == 75
+    assert "was taken away while the consumer ran" in bench.err()
+    assert "Traceback" not in bench.err()
+    end = time.monotonic() + 10
+    while start_of(child) or start_of(running):
+        assert time.monotonic() < end, "a daemon or a child outlives its supervisor"
+        time.sleep(0.02)
+
+
+def test_a_lock_that_is_somebody_elses_by_now_ends_it(bench: Bench) -> None:
+    one = bench.start("serve")
+    bench.until(lambda: bench.events("child"))
+    (bench.folder / "another").touch()
+    (bench.folder / "another").rename(bench.folder / "lock")
+    assert one.wait(15) == 75
