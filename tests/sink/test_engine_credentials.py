@@ -101,6 +101,16 @@ def test_a_secret_that_was_never_right_is_refused_at_once(server: Server, connec
     assert (len(server.bulks), len(reads)) == (1, 1), "the same secret is not tried twice"
 
 
+def test_an_engine_that_was_away_has_not_taken_a_secret(server: Server, connect: Connect) -> None:
+    server.answers = [Canned(status=503), REFUSED]
+    engine = connect(server, product="opensearch", api_key="wrong", reload=lambda: Credentials(api_key="wrong"))
+    with pytest.raises(SinkUnavailable):
+        engine.write(ONE)
+    with pytest.raises(SinkRefused) as caught:
+        engine.write(ONE)
+    assert caught.value.exit_code == 77
+
+
 def test_a_rotation_that_takes_a_while(server: Server, connect: Connect) -> None:
     """First the engine wants the new password, then it can be read where it is kept."""
     clock, kept = FakeClock(), "old"

@@ -60,6 +60,10 @@ def test_outcomes_are_by_position() -> None:
             Outcome.REJECTED,
         ),
         (item(400, "mapper_parsing_exception", "failed to parse"), Outcome.REJECTED),
+        (
+            item(400, "document_parsing_exception", "Preview of field's value: 'maximum normal shards open'"),
+            Outcome.REJECTED,
+        ),
         (item(400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded"), Outcome.REJECTED),
         (item(500, "fail_processor_exception", "no thanks"), Outcome.REJECTED),
         (

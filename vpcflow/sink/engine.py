@@ -253,7 +253,7 @@ class EngineSink:
             if fresh.credentials != ticket.credentials:
                 reply = self._perform(method, path, body, headers, fresh.credentials)
         if reply.status != _UNAUTHORIZED:
-            self._login.accepted()
+            self._login.accepted(took=reply.ok)
         elif self._login.may_pass():
             raise SinkUnavailable(
                 f"{self.where}: 401: refuses credentials that it took before; if they are being rotated this will pass, "

@@ -51,9 +51,9 @@ class Login:
                 self.ticket = Ticket(self._reload(), refused.number + 1)
             return self.ticket
 
-    def accepted(self) -> None:
-        """Note an answer that is no 401."""
-        self._worked, self._refused_since = True, None
+    def accepted(self, *, took: bool) -> None:
+        """Note an answer that is no 401. took: it is a 2xx; what a proxy says of an engine that is away proves nothing."""
+        self._worked, self._refused_since = self._worked or took, None
 
     def may_pass(self) -> bool:
         """Note a 401 that a reading did not help, and return whether to wait.

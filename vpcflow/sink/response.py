@@ -169,10 +169,12 @@ def _read_item(item: object, where: str) -> tuple[Outcome, ItemError | None]:
 def _decide(error: ItemError, where: str) -> Outcome | SinkRefused:
     """Return an outcome, or the exception that stops everything. The order matters: type before status."""
     status, kind = error.status, error.type
-    if kind in _AGAIN or (status < _HTTP_SERVER and _AGAIN_REASON.search(error.reason)):
+    if kind in _AGAIN:
         return Outcome.RETRYABLE
-    if kind in _DOCUMENT:
+    if kind in _DOCUMENT:  # before any look at the reason, which quotes the document
         return Outcome.REJECTED
+    if status < _HTTP_SERVER and _AGAIN_REASON.search(error.reason):
+        return Outcome.RETRYABLE
     refusal = _refusal(error, where)
     if refusal is not None:
         return refusal
