@@ -18,7 +18,8 @@ __all__ = ["MAX_BATCH_BYTES", "MAX_BATCH_RECORDS", "BusyError", "Door", "Part", 
 
 MAX_BATCH_RECORDS = 500
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-_CONNECT_SECONDS, _READ_SECONDS = 3, 20
+_REQUEST_SECONDS = 20.0
+_CONNECT_PART = 1 / 4  # of the time for a request
 _BUSY = {
     "InternalFailure", "InternalServerError", "KMSThrottlingException", "LimitExceededException",
     "ProvisionedThroughputExceededException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
@@ -62,15 +63,20 @@ class Door(Protocol):
         ...
 
 
-def door(request: Request) -> Door:
+def door(request: Request, seconds: float = _REQUEST_SECONDS) -> Door:
     """Return the way back into the stream that the request came from. boto3 is imported here, for those who need it.
 
+    Args:
+        request: names the stream.
+        seconds: a request to AWS is given up after that.
+
     Raises:
-        ShutError: no boto3, no region.
+        BusyError: credentials could not be had.
+        ShutError: no boto3, no region, an endpoint that is none.
     """
     if request.stream_arn:
-        return _KinesisDoor(_client("kinesis", request.region), request.stream_arn)
-    return _FirehoseDoor(_client("firehose", request.region), request.delivery_arn.rpartition("/")[2])
+        return _KinesisDoor(_client("kinesis", request.region, seconds), request.stream_arn)
+    return _FirehoseDoor(_client("firehose", request.region, seconds), request.delivery_arn.rpartition("/")[2])
 
 
 class _FirehoseDoor:
@@ -105,16 +111,20 @@ def _refusals(entries: object, count: int) -> list[str]:
     ]
 
 
-def _client(service: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
+def _client(service: str, region: str, seconds: float) -> Any:  # noqa: ANN401 - boto3 has no types
     try:
         import boto3
         from botocore.config import Config
     except ImportError as error:
         raise ShutError("boto3 is not installed") from error
     once = {"mode": "standard", "total_max_attempts": 1}  # our own retries know entries and deadlines
-    config = Config(connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries=once)
-    with _explained(service):
-        return boto3.Session().client(service, region_name=region or None, config=config)
+    connect = seconds * _CONNECT_PART
+    config = Config(connect_timeout=connect, read_timeout=seconds - connect, retries=once)
+    try:
+        with _explained(service):
+            return boto3.Session().client(service, region_name=region or None, config=config)
+    except ValueError as error:  # AWS_ENDPOINT_URL
+        raise ShutError(f"{service}: {' '.join(str(error).split())}") from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from firehose_transform.answers import Answer, Complaint
 from firehose_transform.deadline import Deadline
-from firehose_transform.doors import Door, Part, ShutError
+from firehose_transform.doors import BusyError, Door, Part, ShutError
 from firehose_transform.events import Request
 from firehose_transform.reingest import Reingestion
 from firehose_transform.transform import Errand, Plan
@@ -19,6 +19,10 @@ from vpcflow.metrics.meters import Meters
 
 __all__ = ["Errands"]
 
+# A request may be under way for this part of the time, and none is begun in the last such part of it.
+_REQUEST_PART = 1 / 3
+_LONGEST_REQUEST_SECONDS = 20.0
+
 
 class Errands:
     """Carries out plans. Neither the keeper nor the way back is made before it is needed."""
@@ -26,13 +30,13 @@ class Errands:
     def __init__(
         self,
         keeper: Callable[[], DeadLetters],
-        door: Callable[[Request], Door],
+        door: Callable[[Request, float], Door],
         *,
         attempts: int,
         clock: Clock,
         meters: Meters,
     ) -> None:
-        """Keep what is given. attempts: requests for one part of a record."""
+        """Keep what is given. door: gets the seconds for one request, too. attempts: requests for one part of a record."""
         self._keeper = keeper
         self._door = door
         self._attempts = attempts
@@ -96,12 +100,15 @@ class Errands:
         """Put what has no room into the stream; return by number of the record why not."""
         if not errands:
             return {}
+        if deadline.is_over():
+            return {errand.number: "no time was left to put its parts into the stream" for errand in errands}
+        patience = min(_LONGEST_REQUEST_SECONDS, deadline.left * _REQUEST_PART)
         try:
-            door = self._door(request)
-        except ShutError as error:
+            door = self._door(request, patience)
+        except (BusyError, ShutError) as error:
             return {errand.number: str(error) for errand in errands}
         going = Reingestion(
-            door, attempts=self._attempts, clock=self._clock, left=lambda: deadline.left, meters=self._meters
+            door, attempts=self._attempts, clock=self._clock, left=lambda: deadline.left - patience, meters=self._meters
         )
         return going.put(_parts(errands, request, going.problems))
 

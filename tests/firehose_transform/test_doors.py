@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,3 +175,23 @@ def test_no_region_or_no_credentials_shut_the_door(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ShutError, match="credentials"):
         door(parse_request(event(b"x"))).put([Part(0, b"a")])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region", "kind"),
+    [("nowhere", "us-east-1", ShutError), ("", "us east", BusyError)],
+)
+def test_what_is_no_endpoint_fails_records_and_not_the_invocation(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, region: str, kind: type[Exception]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_FIREHOSE", endpoint)
+    with pytest.raises(kind, match="firehose: "):
+        door(parse_request({**event(b"x"), "region": region}))
+
+
+def test_a_request_is_given_up_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes the connection, and nobody answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_FIREHOSE", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(BusyError, match="timeout"):
+            door(parse_request(event(b"x")), 0.2).put([Part(0, b"a")])

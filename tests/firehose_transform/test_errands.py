@@ -7,7 +7,7 @@ import pytest
 
 from firehose_transform.answers import response
 from firehose_transform.deadline import Deadline
-from firehose_transform.doors import Door, Part, ShutError
+from firehose_transform.doors import BusyError, Door, Part, ShutError
 from firehose_transform.errands import Errands
 from firehose_transform.events import Request, parse_request
 from firehose_transform.rules import Rules
@@ -68,7 +68,7 @@ def ran(
         raise AssertionError("nothing is to be kept")
 
     errands = Errands(
-        (lambda: keeper) if keeper else no_keeper, lambda _: door, attempts=2, clock=clock, meters=Tally()
+        (lambda: keeper) if keeper else no_keeper, lambda *_: door, attempts=2, clock=clock, meters=Tally()
     )
     answers, complaints = errands.run(plan, request, Deadline(clock, Context(seconds), 5.0))
     return judged(sent, response(answers, 5_000_000)), [complaint.message for complaint in complaints]
@@ -90,13 +90,14 @@ def test_a_record_whose_part_was_not_taken_fails_and_no_other() -> None:
     assert len(complaints) == 1
 
 
-def test_without_a_way_back_all_that_needs_it_fails() -> None:
+@pytest.mark.parametrize("problem", [ShutError("boto3 is not installed"), BusyError("boto3 has no credentials yet")])
+def test_without_a_way_back_all_that_needs_it_fails(problem: Exception) -> None:
     sent = event(payload(*lines(3)), LINE.encode())
     request, clock = parse_request(sent), FakeClock()
     plan = transform(request, Decoder(), Rules(mode="document"))
 
-    def shut(_: Request) -> Door:
-        raise ShutError("boto3 is not installed")
+    def shut(*_: object) -> Door:
+        raise problem
 
     errands = Errands(MemoryDeadLetters, shut, attempts=2, clock=clock, meters=Tally())
     answers, [complaint] = errands.run(plan, request, Deadline(clock, None, 5.0))
@@ -136,12 +137,35 @@ def test_no_errand_is_begun_too_late() -> None:
     plan = transform(request, Decoder(), Rules(mode="document", keep_good=True))
     deadline = Deadline(clock, Context(8), 5.0)
     clock.advance(4)  # half of the time at most is margin
-    answers, complaints = Errands(lambda: keeper, lambda _: door, attempts=2, clock=clock, meters=Tally()).run(
+    answers, complaints = Errands(lambda: keeper, lambda *_: door, attempts=2, clock=clock, meters=Tally()).run(
         plan, request, deadline
     )
     assert [answer.result for answer in answers] == ["ProcessingFailed"] * 2
     assert all("no time" in complaint.message for complaint in complaints)
     assert (door.taken, keeper.entries) == ([], [])
+
+
+@pytest.mark.parametrize("seconds", [3, 8, 60, 300])
+def test_a_stream_that_hangs_does_not_outlast_the_function(seconds: float) -> None:
+    clock = FakeClock()
+    begun = clock.monotonic()
+
+    class HangingDoor:
+        def __init__(self, _: Request, patience: float) -> None:
+            self._patience = patience
+
+        def put(self, _: Sequence[Part]) -> list[str]:
+            clock.advance(self._patience)
+            raise BusyError("Read timeout")
+
+    request = parse_request(event(payload(*lines(3)), LINE.encode()))
+    plan = transform(request, Decoder(), Rules(mode="document"))
+    deadline = Deadline(clock, Context(seconds), 5.0)
+    errands = Errands(MemoryDeadLetters, HangingDoor, attempts=100, clock=clock, meters=Tally())
+    answers, [complaint] = errands.run(plan, request, deadline)
+    assert [answer.result for answer in answers] == ["ProcessingFailed", "Ok"]
+    assert "no time" in complaint.message
+    assert begun < clock.monotonic() <= begun + seconds - min(5.0, seconds / 2) + 1e-6
 
 
 @pytest.mark.parametrize(
