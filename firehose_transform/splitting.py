@@ -30,7 +30,7 @@ _EVENT_BYTES = 160  # id, timestamp and punctuation of an event beside its messa
 
 def parts(opened: Opened, decoder: Decoder, rules: Rules) -> Iterator[bytes]:
     """Yield parts that hold all documents of a record, in its order; one document each in the mode `document`."""
-    factor = min(1.0, _BUFFER_BYTES / rules.max_reply_bytes)
+    factor = min(1.0, _BUFFER_BYTES / rules.max_reply_bytes)  # not over 1: `Firehose.max_reply_bytes` has a floor
     for chunk in opened.decoded(decoder):
         if not chunk.count:
             continue
@@ -52,11 +52,15 @@ def _groups(chunk: Decoded, rules: Rules, factor: float) -> Iterator[tuple[Seque
     for place in range(chunk.count):
         document = len(lines[2 * place + 1]) + 1
         gives = document + len(lines[2 * place]) + 1 if rules.mode == "bulk" else document
-        # As bytes of JSON a character may be longer than in the line: \u00e4.
-        takes = max(math.ceil(base64_bytes(gives) * factor), 6 * len(chunk.messages[place]) + _EVENT_BYTES)
+        takes = max(math.ceil(base64_bytes(gives) * factor), _json_bytes(chunk.messages[place]) + _EVENT_BYTES)
         if place > first and (rules.mode == "document" or weight + takes > _ROOMY_BYTES):
             yield range(first, place), size
             first, size, weight = place, 0, 0
         size += gives
         weight += takes
     yield range(first, chunk.count), size
+
+
+def _json_bytes(message: str) -> int:
+    """Return what a message may take as JSON: six bytes for a character, or twelve for one beyond the first plane."""
+    return len(message) * (6 if message.isascii() else 12)

@@ -115,6 +115,7 @@ def test_no_records_are_no_answers() -> None:
         ({"VPCFLOW_DOCUMENT__SHAPE": "flat"}, "document.shape"),
         ({"VPCFLOW_FIREHOSE__MODE": "files"}, "firehose.mode"),
         ({"VPCFLOW_FIREHOSE__MAX_REPLY_BYTES": "6000001"}, "firehose.max_reply_bytes"),
+        ({"VPCFLOW_FIREHOSE__MAX_REPLY_BYTES": "4199999"}, "firehose.max_reply_bytes"),
         ({"VPCFLOW_FIREHOSE__PARTIAL": "keep_good"}, "firehose.partial"),
         ({"VPCFLOW_FIREHOSE__PARTITION_KEYS": "acount"}, "firehose.partition_keys"),
         ({"VPCFLOW_FIREHOSE__PARTITION_KEYS": "date", "VPCFLOW_FIREHOSE__MODE": "document"}, "firehose.partition_keys"),

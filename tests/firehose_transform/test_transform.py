@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from firehose_transform.answers import ReplyError, response
 from firehose_transform.events import EventError, parse_request
 from firehose_transform.rules import Mode, Rules
+from firehose_transform.splitting import MAX_PART_BYTES
 from firehose_transform.transform import Plan, transform
 from tests.firehose_transform.contract import (
     ARRIVAL,
@@ -179,6 +180,15 @@ def test_room_is_kept_for_a_record_whose_parts_may_not_be_taken() -> None:
     assert [errand.number for errand in plan.errands] == [0, 1]
     plan = planned(event(payload(*lines(3000)), payload(*lines(300), tag="b")), max_reply_bytes=730_000)
     assert [errand.number for errand in plan.errands] == [0]
+
+
+def test_characters_beyond_the_first_plane_have_room_in_parts() -> None:
+    """As JSON each of them takes twelve bytes."""
+    header = "srcaddr dstaddr bytes start end ecs-service-name"
+    texts = [f"10.0.0.1 10.0.0.2 {number} 1418530010 1418530070 {chr(0x1F600) * 300}" for number in range(3000)]
+    parts = done(planned(event("\n".join([header, *texts]).encode())))[1]
+    assert max(map(len, parts)) <= MAX_PART_BYTES
+    assert len(all_around(parts)[0]) == len(parts) > 1
 
 
 def test_each_event_of_a_record_becomes_a_record_of_its_own() -> None:

@@ -314,7 +314,13 @@ class Firehose(Section, frozen=True, kw_only=True):
         int, Meta(ge=1, le=100, description="Requests for one part of a record before its record fails.")
     ] = 20
     max_reply_bytes: Annotated[
-        int, Meta(gt=0, le=6_000_000, description="Longest reply, as JSON. Lambda itself takes 6 MB.")
+        int,
+        Meta(
+            ge=4_200_000,
+            le=6_000_000,
+            description="Longest reply, as JSON. Lambda itself takes 6 MB; with less than Firehose's largest buffer and one "
+            "record more (4.2 MB) parts would come back in company too large.",
+        ),
     ] = 5_000_000
     deadline_margin_seconds: Annotated[
         float, Meta(gt=0, description="So long before the function's timeout no more work is begun.")
