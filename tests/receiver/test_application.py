@@ -16,7 +16,7 @@ from vpcflow.receiver.application import Application
 from vpcflow.receiver.desk import Desk
 from vpcflow.receiver.health import Health
 from vpcflow.receiver.keys import AccessKeys
-from vpcflow.receiver.protocol import Refusal
+from vpcflow.receiver.protocol import Refusal, read_body
 from vpcflow.settings.model import Receiver
 from vpcflow.settings.secrets import Place, Secret
 
@@ -81,3 +81,12 @@ def test_keys_are_read_again_once_in_ten_seconds() -> None:
 def test_413_cannot_be_said() -> None:
     with pytest.raises(ValueError):
         Refusal(413, "too_large", "never")
+
+
+def test_a_name_that_is_written_otherwise_does_not_evade_the_bound() -> None:
+    records = b",".join([b'{"d\\u0061ta":""}'] * 3)
+    body = b'{"requestId":"r","timestamp":1,"records":[' + records + b"]}"
+    assert len(read_body(body, "r", max_records=3).records) == 3
+    with pytest.raises(Refusal, match="max_records") as refused:
+        read_body(body, "r", max_records=2)
+    assert (refused.value.status, refused.value.result) == (503, "too_large")

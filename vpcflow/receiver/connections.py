@@ -31,12 +31,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before a head is whole."""
+        """Count what comes before a head is whole; let nothing else that comes keep an idle connection."""
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_BYTES:
                 self.transport.close()
+        elif self._slow is None and self._is_forgotten():
+            self._slow = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -47,6 +49,21 @@ class BoundedProtocol(HttpToolsProtocol):
         """End it."""
         self._end_head()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A body that came after its answer is whole: the connection may wait for the next head as long as any other."""
+        super().on_message_complete()
+        if self._slow is not None and self.cycle.response_complete:
+            self._end_head()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _is_forgotten(self) -> bool:
+        """Return whether nobody waits any more: what comes after an answer (its body, empty lines) ends uvicorn's wait."""
+        if self.transport.is_closing():  # also: no request was ever begun, for its head cannot be read
+            return False
+        return self.cycle.response_complete and self.timeout_keep_alive_task is None
 
     def _begin_head(self) -> None:
         self._end_head()

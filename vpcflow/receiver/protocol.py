@@ -142,18 +142,23 @@ def read_body(data: bytes, request_id: str, *, max_records: int) -> Request:
         Refusal: none of Firehose's, or too many records.
     """
     count = data.count(b'"data"')
-    if count > max_records:
-        raise Refusal(AWAY, "too_large", f"{count} records, over receiver.max_records ({max_records})")
+    _check_count(count, max_records)
     try:
         body = _DECODER.decode(data)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # its words name places, never values
         said = error if isinstance(error, msgspec.DecodeError) else "cannot be read as JSON"
         raise _invalid(f"the body is none of Firehose's: {said}") from None
+    _check_count(len(body.records), max_records)  # "d\u0061ta" is the same name
     if body.request_id != request_id:
         raise _invalid("the request ids of header and body differ")
     if not 0 <= body.timestamp <= LATEST_MS:
         raise _invalid("the body's timestamp is not in milliseconds since 1970")
     return Request(request_id=request_id, timestamp_ms=body.timestamp, records=[one.data for one in body.records])
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise Refusal(AWAY, "too_large", f"{count} records, over receiver.max_records ({most})")
 
 
 def reply(request_id: str, timestamp_ms: int, refusal: Refusal | None) -> Reply:
