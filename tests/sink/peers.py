@@ -226,11 +226,11 @@ class Authority:
     def fingerprint(self) -> str:
         return fingerprint(self.certificate)
 
-    def issue(self, name: str, *, chain: bool = False) -> tuple[Path, Path, x509.Certificate]:
+    def issue(self, name: str, *, chain: bool = False, expired: bool = False) -> tuple[Path, Path, x509.Certificate]:
         """Return files of a certificate (with the CA's after it, if `chain`) and of its key, and the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._signed(subject, key, ca=False)
+        certificate = self._signed(subject, key, ca=False, hours=-0.5 if expired else 24)
         paths = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         paths[0].write_bytes(_pem(certificate) + (_pem(self.certificate) if chain else b""))
         paths[1].write_bytes(_key_pem(key, serialization.NoEncryption()))
@@ -246,7 +246,9 @@ class Authority:
             context.load_verify_locations(clients.path)
         return context
 
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
+    def _signed(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool, hours: float = 24
+    ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = (
@@ -256,7 +258,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(hours=hours))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)

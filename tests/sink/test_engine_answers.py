@@ -203,3 +203,12 @@ def test_an_answer_that_never_ends_is_cut_off(connect: Connect) -> None:
             engine.write(ONE)
         thread.join()
         assert cut.is_set()
+
+
+def test_an_answer_without_end_is_cut_off(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vpcflow.sink.nodes._MOST_BYTES", 100_000)
+    server.answers = [Canned(body=b" " * 200_000 + CREATED), Canned(body=b" " * 99_000 + CREATED)]
+    engine = connect(server, product="opensearch")
+    with pytest.raises(SinkUnavailable, match="no usable answer"):
+        engine.write(ONE)
+    assert engine.write(ONE).outcomes == DONE

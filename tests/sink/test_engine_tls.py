@@ -188,6 +188,15 @@ def test_a_certificate_that_the_server_does_not_know(
     refused(engine, server, "refuses our side of TLS", code=77)
 
 
+def test_a_certificate_of_ours_that_expired(connect: Connect, serve: Serve, authority: Authority) -> None:
+    context = authority.serving("server", clients=authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    server = serve(context)
+    certificate, key, _ = authority.issue("client", expired=True)
+    engine = connect(server, ca_certs=str(authority.path), client_cert=str(certificate), client_key=str(key))
+    refused(engine, server, "refuses our side of TLS", code=77)
+
+
 def test_files_that_are_no_certificate_with_its_key(connect: Connect, authority: Authority, tmp_path: Path) -> None:
     certificate, key, _ = authority.issue("client")
     other = authority.issue("other")[1]

@@ -15,7 +15,10 @@ from vpcflow.sink.tls import FingerprintError
 __all__ = ["nothing_was_sent", "translate"]
 
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
-_REFUSES_US = re.compile("ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
+_REFUSES_US = re.compile(
+    "ALERT_(CERTIFICATE_REQUIRED|CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE"
+    "|ACCESS_DENIED)"
+)
 _TUNNEL = re.compile(r"Tunnel connection failed: (4\d\d)[^\n]{0,100}")
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import urllib3
 from elastic_transport import BaseNode, HttpHeaders, NodeConfig, Urllib3HttpNode
 from elastic_transport.client_utils import DEFAULT, DefaultType
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 from urllib3.util import Timeout, Url, make_headers, parse_url
 
 from vpcflow.errors import ConfigError
@@ -28,6 +28,7 @@ __all__ = ["Node", "Way"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PART_BYTES = 65_536
+_MOST_BYTES = 64_000_000  # of an answer; thousands of rejections in many words are a few million
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,10 @@ class _Whole:
 
 
 class _InTime:
-    """A pool whose answers have to be there, whole, within the read timeout: it counts for each read otherwise."""
+    """A pool whose answers have to be there, whole, within the read timeout: it counts for each read otherwise.
+
+    An answer that does not end is cut off: whoever sends it, it must not cost the memory of the machine.
+    """
 
     def __init__(self, pool: Any) -> None:  # noqa: ANN401 - of urllib3, or what stands for one
         self._pool = pool
@@ -116,11 +120,14 @@ class _InTime:
         seconds = timeout.read_timeout
         end = time.monotonic() + seconds if isinstance(seconds, (int, float)) else math.inf
         response = self._pool.urlopen(method, target, timeout=timeout, preload_content=False, **options)
-        parts = []
+        parts, size = [], 0
         with contextlib.ExitStack() as exits:
             exits.callback(response.close)  # a connection with half an answer in it is of no use
             while part := response.read1(_PART_BYTES):
                 parts.append(part)
+                size += len(part)
+                if size > _MOST_BYTES:
+                    raise ProtocolError(f"an answer of more than {_MOST_BYTES} bytes")
                 if time.monotonic() > end:
                     raise ReadTimeoutError(self._pool, target, f"not the whole answer within {seconds} s")
             exits.pop_all()
