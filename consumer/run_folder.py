@@ -127,7 +127,7 @@ class RunFolder:
         for path, inode in self._kept.items():
             try:
                 there = path.stat().st_ino == inode
-            except FileNotFoundError:
+            except OSError:
                 there = False
             if not there:
                 raise VpcFlowError(

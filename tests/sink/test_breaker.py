@@ -17,7 +17,7 @@ from vpcflow.sink.breaker import Breaker, CircuitOpen
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
 from vpcflow.sink.window import Window
-from vpcflow.types import Answer, Bulk, Outcome
+from vpcflow.types import Answer, Bulk, ItemError, Outcome
 
 AWAY = SinkUnavailable("away")
 
@@ -148,6 +148,24 @@ def test_an_engine_that_decides_nothing_is_probed_too() -> None:
     (answer,) = deliver(sink, FakeClock(), bulk(1, 2))
     assert list(answer.outcomes) == [Outcome.CREATED] * 2
     assert [write.count for write in sink.writes] == [2, 2, 2, 1, 1, 1, 1]
+
+
+def test_a_block_is_probed_though_it_says_429() -> None:
+    class Blocked(MemorySink):
+        left = 4
+
+        def write(self, bulk: Bulk) -> Answer:
+            self.left -= 1
+            if self.left < 0:
+                return super().write(bulk)
+            full = ItemError(
+                status=429, type="cluster_block_exception", reason="disk usage exceeded flood-stage watermark"
+            )
+            return Answer(outcomes=[Outcome.RETRYABLE] * bulk.count, errors=dict.fromkeys(range(bulk.count), full))
+
+    sink = FaultySink(Blocked(), [])
+    deliver(sink, FakeClock(), bulk(1, 2))
+    assert [write.count for write in sink.writes] == [2, 2, 2, 1, 1, 1]
 
 
 def test_an_overloaded_engine_is_no_dead_one() -> None:

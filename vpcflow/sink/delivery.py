@@ -253,13 +253,15 @@ class Delivery:
 def _raise_if_no_room(answer: Answer) -> None:
     """Treat an answer that says 429 and takes nothing as one that says so for the whole request: it means the same.
 
+    Not so a block, as that of a full disk: it has nothing to do with how much is sent.
+
     Raises:
         Overloaded: it does.
     """
     if any(outcome is not Outcome.RETRYABLE for outcome in answer.outcomes):
         return
     for error in answer.errors.values():
-        if error.status == _HTTP_OVERLOADED:
+        if error.status == _HTTP_OVERLOADED and error.type != "cluster_block_exception":
             raise Overloaded(f"no document was taken: {error.status} {error.type}: {error.reason}")
 
 
