@@ -96,6 +96,9 @@ class _Child:
         from consumer.processor import ShardProcessor
         from vpcflow import wiring
 
+        consumer = settings.consumer
+        patience = consumer.shutdown_grace_milliseconds / 1000 * _GRACE_SHARE
+
         def pipeline(shard: str) -> Pipeline:
             self._note = replace(self._note, shard=shard)
             self._folder.note_child(self._note)
@@ -105,9 +108,9 @@ class _Child:
                 on_wait=WaitLog(shard, self._clock, monitor.waits),
                 clock=self._clock,
                 meters=monitor.meters,
+                stop_seconds=patience,
             )
 
-        consumer = settings.consumer
         checkpoints = Checkpoints(
             every_seconds=consumer.checkpoint_seconds,
             every_records=consumer.checkpoint_records,
@@ -115,7 +118,6 @@ class _Child:
             clock=self._clock,
             monitor=monitor,
         )
-        patience = consumer.shutdown_grace_milliseconds / 1000 * _GRACE_SHARE
         return ShardProcessor(
             stream=stream, pipeline=pipeline, checkpoints=checkpoints, patience_seconds=patience, monitor=monitor
         )

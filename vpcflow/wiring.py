@@ -164,8 +164,11 @@ def pipeline(
     on_wait: Callable[[str, float], None],
     clock: Clock,
     meters: Meters = UNMETERED,
+    stop_seconds: float = 0.0,
 ) -> Pipeline:
     """Return the way from records to settled positions.
+
+    `stop_seconds`: how long requests that are under way are waited for after a stop was asked for.
 
     Raises:
         ConfigError: a setting that cannot be used, dead letters on storage that does not last among them.
@@ -188,4 +191,6 @@ def pipeline(
         clock=clock,
         reject_diverted=settings.index.failure_store == "dead_letter",
         meters=meters,
+        should_stop=should_stop,
+        stop_seconds=stop_seconds,
     )

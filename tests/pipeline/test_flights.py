@@ -187,6 +187,31 @@ def test_a_flush_with_a_limit_gives_up_and_keeps_everything() -> None:
     assert pipeline.settled == (0, 0)
 
 
+def test_a_stop_is_heard_while_an_engine_says_nothing() -> None:
+    held = Held()
+    asked = threading.Event()
+    pipeline = Pipeline(
+        decoder=Lines(),
+        delivery=held,
+        deadletters=MemoryDeadLetters(),
+        bounds=BatchBounds(max_actions=2, in_flight=1),
+        clock=SystemClock(),
+        should_stop=asked.is_set,
+        stop_seconds=0.01,
+    )
+    pipeline.submit(record(0, "dd"))
+    asked.set()
+    with pytest.raises(Stopped):
+        pipeline.submit(record(1, "dd"))
+    with pytest.raises(Stopped):
+        pipeline.flush()
+    assert pipeline.waiting == 4
+    held.let_go("0-0d")
+    while pipeline.waiting > 2:
+        pipeline.flush_if_due()
+    assert pipeline.settled == (0, 0)
+
+
 def test_dead_letters_and_settling_stay_with_the_callers_thread() -> None:
     threads: set[int] = set()
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from vpcflow.clock import Clock
+from vpcflow.errors import Stopped
 from vpcflow.pipeline.batch import Batch
 from vpcflow.types import Answer, Bulk
 
 __all__ = ["Delivers", "Flight", "Flights"]
+
+_SLICE_SECONDS = 0.5  # a stop is noticed within this time
 
 
 class Delivers(Protocol):
@@ -38,9 +43,30 @@ class Flight:
 class Flights:
     """At most `limit` flights, and at most `max_bytes` of bodies in them, unless there is only one."""
 
-    def __init__(self, delivery: Delivers, *, limit: int, max_bytes: int) -> None:
-        """Keep the parts; `limit` 0: `launch` itself delivers, no thread is started."""
+    def __init__(
+        self,
+        delivery: Delivers,
+        *,
+        limit: int,
+        max_bytes: int,
+        clock: Clock,
+        should_stop: Callable[[], bool] = lambda: False,
+        stop_seconds: float = 0.0,
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            delivery: called by as many threads as there are flights.
+            limit: flights at once; 0: `launch` itself delivers, no thread is started.
+            max_bytes: of all bodies that are under way.
+            clock: for `stop_seconds`.
+            should_stop: asked while a flight is waited for without limit.
+            stop_seconds: so long after a stop was asked for, a flight may still land.
+        """
         self._delivery = delivery
+        self._clock = clock
+        self._should_stop = should_stop
+        self._stop_seconds = stop_seconds
         self._limit = limit
         self._max_bytes = max_bytes
         self._departing: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
@@ -78,17 +104,35 @@ class Flights:
 
         Args:
             wait: so many seconds for the next one, if there is any under way; None: without limit.
+
+        Raises:
+            Stopped: a stop was asked for while one was waited for without limit.
         """
         if not self.count:
             return None
         try:
-            flight = self._landed.get(block=wait is None or wait > 0, timeout=wait)
+            flight = self._landed.get(block=wait > 0, timeout=wait) if wait is not None else self._next()
         except queue.Empty:
             return None
         self.count -= 1
         self.bytes -= len(flight.bulk.body)
         self.documents -= flight.bulk.count
         return flight
+
+    def _next(self) -> Flight:
+        """Return the next flight that lands. A request that is under way does not hear of a stop: nor do we wait for it."""
+        asked: float | None = None
+        while True:
+            try:
+                return self._landed.get(timeout=_SLICE_SECONDS)
+            except queue.Empty:
+                now = self._clock.monotonic()
+                if asked is None and self._should_stop():
+                    asked = now
+                if asked is not None and now - asked >= self._stop_seconds:
+                    raise Stopped(
+                        "asked to stop while the engine says nothing; what is under way is read again"
+                    ) from None
 
     def close(self) -> None:
         """Let the threads end once they are done; nothing may be launched afterwards."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +69,8 @@ class Pipeline:
         clock: Clock,
         reject_diverted: bool = False,
         meters: Meters = UNMETERED,
+        should_stop: Callable[[], bool] = lambda: False,
+        stop_seconds: float = 0.0,
     ) -> None:
         """Keep the parts; nothing is opened.
 
@@ -80,6 +82,8 @@ class Pipeline:
             clock: for ages and for the time a dead letter was first seen.
             reject_diverted: documents that the failure store took become dead letters as well.
             meters: told of counts and of what is held, about once a second.
+            should_stop: asked while `submit` or `flush` wait for requests that are under way.
+            stop_seconds: how much longer they wait then.
         """
         self._decoder = decoder
         self._bounds = bounds
@@ -87,7 +91,14 @@ class Pipeline:
         self._settlement = Settlement()
         self._batch = Batch()
         self._returned: deque[Batch] = deque()  # to be sent again by the next flush
-        self._flights = Flights(delivery, limit=bounds.in_flight, max_bytes=bounds.max_in_flight_bytes)
+        self._flights = Flights(
+            delivery,
+            limit=bounds.in_flight,
+            max_bytes=bounds.max_in_flight_bytes,
+            clock=clock,
+            should_stop=should_stop,
+            stop_seconds=stop_seconds,
+        )
         self._burial = Burial(deadletters, bounds, reject_diverted=reject_diverted, meters=meters)
         self._counts = Counts()
         self._publisher = Publisher(meters, clock)
