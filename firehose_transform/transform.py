@@ -155,7 +155,11 @@ class _Transform:
         """Return whether there is room for this much; the answer itself is measured again."""
         if self._rules.mode == "document" and reading.documents > 1:
             return False
-        return base64_bytes(reading.size) - len(self._request.records[number].data) <= self._room
+        return self._has_room(base64_bytes(reading.size) - len(self._request.records[number].data))
+
+    def _has_room(self, more: int) -> bool:
+        """Return whether a reply that is so much longer has room; one that is shorter does, whatever else is in it."""
+        return more <= max(0, self._room)
 
     def _ok(self, record: Record, reading: Reading) -> Answer:
         rules = self._rules
@@ -168,7 +172,7 @@ class _Transform:
         return Answer(record.record_id, "Ok", base64.b64encode(data).decode("ascii"), keys)
 
     def _answer_or_keep(self, number: int, opened: Opened, reading: Reading, answer: Answer) -> None:
-        if answer.cost - self._costs[number] > self._room:
+        if not self._has_room(answer.cost - self._costs[number]):
             self._over(number, opened, reading)
         elif reading.undecodable:
             self._errand(Errand(number=number, then=answer, origin=opened.origin, letters=reading.undecodable))

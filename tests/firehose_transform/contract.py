@@ -106,11 +106,11 @@ def ids(data: bytes) -> list[str]:
 
 
 def buffered(records: Sequence[bytes], size: int = 3 << 20) -> list[list[bytes]]:
-    """Return batches as Firehose gathers them: of at most `size` bytes before base64, unless a record alone is larger."""
+    """Return batches as Firehose may gather them: its size, before base64, is a hint, so the last record goes beyond it."""
     batches: list[list[bytes]] = []
     room = 0
     for record in records:
-        if not batches or len(record) > room:
+        if room <= 0:
             batches.append([])
             room = size
         batches[-1].append(record)
