@@ -29,16 +29,18 @@ help: ## this list
 demo: $(VENV)/run.stamp ## flow logs through a real Kinesis consumer into a real search engine, here, in a minute
 	@$(BIN)/vpcflow demo $(DEMO)
 
-test: $(VENV)/test.stamp ## the fast tests, those with real servers included
-	@$(PYTEST) -m "not slow" $(TESTS)
+# Two at a time, file by file: much of it is waiting for servers. One at a time: make TWO= test
+TWO := -n 2 --dist loadfile
 
-# Two at a time, file by file: much of it is waiting for servers.
+test: $(VENV)/test.stamp ## the fast tests, those with real servers included
+	@$(PYTEST) $(TWO) -m "not slow" $(TESTS)
+
 test-all: $(VENV)/test.stamp ## every test
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS)
+	@$(PYTEST) $(TWO) $(TESTS)
 
 fault-matrix: $(VENV)/test.stamp ## every row of the fault matrix, and docs/fault-matrix.md from what was found (half an hour)
 	@ledger=$$(mktemp); trap 'rm -f "$$ledger"' EXIT; \
-	$(PYTEST) -n 2 --dist loadfile tests/faults --fault-ledger "$$ledger" && $(BIN)/python docs/faults.py "$$ledger" > "$$ledger.md" && \
+	$(PYTEST) $(TWO) tests/faults --fault-ledger "$$ledger" && $(BIN)/python docs/faults.py "$$ledger" > "$$ledger.md" && \
 	cat "$$ledger.md" > docs/fault-matrix.md && rm "$$ledger.md"
 
 lint: $(VENV)/lint.stamp ## linter, format, types, import contracts
