@@ -7,6 +7,7 @@ A test that asks for a server which cannot be had is skipped, with the reason in
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fault matrix")
     group.addoption("--fault-ledger", metavar="FILE", default="", help="write the rows of the fault matrix there")
     group.addoption("--fault-seed", metavar="N", type=int, default=1, help="seed of its input and its faults")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        # A worker of pytest-xdist ignores Ctrl-C, and so would each program that a test starts and interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _running(engine: Engine | None, *, kinesis: bool) -> Iterator[Stack]:
