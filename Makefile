@@ -39,9 +39,9 @@ test-all: $(VENV)/test.stamp ## every test
 	@$(PYTEST) $(TWO) $(TESTS)
 
 fault-matrix: $(VENV)/test.stamp ## every row of the fault matrix, and docs/fault-matrix.md from what was found (half an hour)
-	@ledger=$$(mktemp); trap 'rm -f "$$ledger"' EXIT; \
-	$(PYTEST) $(TWO) tests/faults --fault-ledger "$$ledger" && $(BIN)/python docs/faults.py "$$ledger" > "$$ledger.md" && \
-	cat "$$ledger.md" > docs/fault-matrix.md && rm "$$ledger.md"
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	$(PYTEST) $(TWO) tests/faults --fault-ledger "$$work/ledger" && \
+	$(BIN)/python docs/faults.py "$$work"/ledger* > "$$work/page" && cat "$$work/page" > docs/fault-matrix.md
 
 lint: $(VENV)/lint.stamp ## linter, format, types, import contracts
 	@$(BIN)/ruff check

@@ -32,11 +32,12 @@ def fault_seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="session")
 def fault_ledger_file(request: pytest.FixtureRequest, fault_seed: int) -> Path | None:
-    """The file of `--fault-ledger`, begun anew; None where none is wanted."""
+    """The file of `--fault-ledger`, begun anew; None where none is wanted. Each worker of pytest-xdist has its own."""
     given = request.config.getoption("--fault-ledger")
     if not given:
         return None
-    file = Path(given)
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    file = Path(f"{given}.{worker}" if worker else given)
     books.begin(
         file,
         {
