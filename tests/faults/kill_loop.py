@@ -137,6 +137,8 @@ class Loop:
             ("daemon", self._kill_daemon),
             ("supervisor", self._kill_supervisor),
         ]
+        # A daemon that is killed before it has a lease leaves the leader's lock behind: two minutes in which nothing happens.
+        self._sleep_until(self.scene.children, end)
         while time.monotonic() < end and not self._broken:
             enough = self.tally.kills.total() >= self.plan.kills
             if enough and self._fed >= self.plan.events and self._count_now() >= self.plan.events:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 def test_kills_at_random(
     stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path, fault_seed: int, ledger: Ledger
 ) -> None:
-    plan = Plan(events=20_000, seed=fault_seed, minutes=2, kills=3, apart=(1.0, 5.0), flows=100, ahead=5_000)
+    plan = Plan(events=20_000, seed=fault_seed, minutes=5, kills=3, apart=(1.0, 5.0), flows=100, ahead=5_000)
     tally = run(plan, stack_elasticsearch, stack_kinesis, tmp_path)
     assert tally.good, str(tally)
     assert tally.kills.total() >= 3, str(tally)
