@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
@@ -55,6 +56,7 @@ TITLES = {
 }
 COLUMNS = ("Fault", "Engine", "Mode", "Expected", "Found", "Twice", "Dead letters", "Exit", "What held", "Proof")
 _PROOF_LENGTH = 110
+_FOLDER = re.compile(r"(?<![\w:/])/(?:[^\s/\"]+/)+")  # of the machine of the run: says nothing, and is long
 _NOT_PROOF = {"time", "number", "rule", "method", "path", "of_items"}
 
 
@@ -115,7 +117,7 @@ def _proof(evidence: str) -> str:
     if isinstance(line, dict) and "action" in line:
         facts = {key: value for key, value in line.items() if key not in {*_NOT_PROOF, "action"}}
         evidence = f"{line['action']}: " + ", ".join(f"{key} {json.dumps(value)}" for key, value in facts.items())
-    text = " ".join(evidence.split()).replace("`", "'")
+    text = _FOLDER.sub("…/", " ".join(evidence.split()).replace("`", "'"))
     return text if len(text) <= _PROOF_LENGTH else text[: _PROOF_LENGTH - 1] + "…"
 
 
