@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +38,9 @@ class ItemRule(Rule, frozen=True, kw_only=True):
         except re.error as error:
             raise ValueError(f"containing: not a regular expression: {error}") from None
 
+    @abstractmethod
     def result(self) -> dict[str, Any]:
         """Return what is said of an item that was kept back."""
-        raise NotImplementedError
 
     def run(self, exchange: Exchange) -> None:
         """Forward the others, put the answer together. What is no bulk, or has none that is chosen, passes untouched."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -67,13 +68,13 @@ class Rule(msgspec.Struct, tag_field="action", forbid_unknown_fields=True, froze
         after = count - self.first
         return after >= 0 and after % self.every == 0 and (not self.last or count <= self.last)
 
+    @abstractmethod
     def run(self, exchange: Exchange) -> None:
         """Do it, and note it.
 
         Raises:
             UpstreamLost: the server did not answer what had to be forwarded.
         """
-        raise NotImplementedError
 
 
 class Schedule:
