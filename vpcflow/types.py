@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 __all__ = [
     "Answer",
+    "Answered",
     "Bulk",
     "Decoded",
     "ItemError",
@@ -164,3 +166,17 @@ class Answer:
     outcomes: Sequence[Outcome]
     errors: Mapping[int, ItemError] = field(default_factory=dict)
     wire_bytes: int = 0
+
+
+class Answered(Protocol):
+    """What an engine answers to anything but a bulk, as far as most callers look at it."""
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
+        ...
+
+    @property
+    def body(self) -> object:
+        """Return the parsed JSON, None where it was none."""
+        ...

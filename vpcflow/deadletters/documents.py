@@ -12,7 +12,7 @@ import orjson
 from vpcflow.deadletters.abstract import Unreadable
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import DeadLetterError, SinkError, SinkUnavailable
-from vpcflow.types import Answer, Bulk, Outcome
+from vpcflow.types import Answer, Answered, Bulk, Outcome
 
 __all__ = ["MAPPING", "Asks", "DocumentDeadLetters", "DocumentShelf", "DocumentShelves"]
 
@@ -35,20 +35,6 @@ MAPPING: Mapping[str, object] = {
         "position": {"type": "long"},
     },
 }
-
-
-class Answered(Protocol):
-    """What came back."""
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status."""
-        ...
-
-    @property
-    def body(self) -> object:
-        """Return the parsed JSON."""
-        ...
 
 
 class Asks(Protocol):

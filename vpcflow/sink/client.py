@@ -14,23 +14,15 @@ from typing import Protocol
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, Transport, TransportApiResponse
 from elasticsearch import Elasticsearch
 
-__all__ = ["Answered", "Asks", "client_over"]
+from vpcflow.types import Answered
+
+__all__ = ["AnsweredWithHeaders", "Asks", "client_over"]
 
 _NODE = NodeConfig("http", "localhost", 9200)  # never connected to: the client wants one for its own book-keeping
 
 
-class Answered(Protocol):
-    """What came back."""
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status."""
-        ...
-
-    @property
-    def body(self) -> object:
-        """Return the parsed JSON, None where it was none."""
-        ...
+class AnsweredWithHeaders(Answered, Protocol):
+    """What came back, and in which headers."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -41,7 +33,7 @@ class Answered(Protocol):
 class Asks(Protocol):
     """`vpcflow.sink.engine.EngineSink.request`."""
 
-    def __call__(self, method: str, path: str, body: object = None) -> Answered:
+    def __call__(self, method: str, path: str, body: object = None) -> AnsweredWithHeaders:
         """Ask; any status is returned."""
         ...
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from vpcflow.errors import SinkRefused, SinkUnavailable
 from vpcflow.logs import get_logger
 from vpcflow.sink.response import request_error
+from vpcflow.types import Answered
 
 __all__ = ["Change", "check_data_stream", "no_such_api", "put_template"]
 
@@ -22,20 +23,6 @@ _NOT_FOUND = 404
 _NOT_ALLOWED = {401, 403}
 _NO_SUCH_API = {405, 410}
 _DATES = {"created_date", "created_date_millis", "modified_date", "modified_date_millis"}
-
-
-class Answered(Protocol):
-    """What came back."""
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status."""
-        ...
-
-    @property
-    def body(self) -> object:
-        """Return the parsed JSON."""
-        ...
 
 
 class Asks(Protocol):
