@@ -162,12 +162,6 @@ class Pipeline:
         self._publisher.publish_if_due(self._counts, self._gauges)
         return due
 
-    def seconds_until_due(self) -> float | None:
-        """Return how long the oldest document may wait still; None where none waits."""
-        if not self._batch.count:
-            return None
-        return max(0.0, self._batch.since + self._bounds.max_age_seconds - self._clock.monotonic())
-
     def flush(self, *, seconds: float | None = None) -> bool:
         """Send all that waits, and wait for it; say whether every record submitted so far is settled.
 

@@ -32,9 +32,6 @@ __all__ = [
     "Settings",
 ]
 
-PositiveInt = Annotated[int, Meta(gt=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
-
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A TOML table whose unknown keys are errors."""
