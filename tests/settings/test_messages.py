@@ -61,7 +61,14 @@ NEEDS = {
 def test_every_key_can_come_from_the_environment() -> None:
     values = {bool: "true", int: "3000", float: "2.5", str: "text", Secret: "secret"}
     narrow = {"compression_level": "3", "in_flight": "3", "storm_fraction": "0.25", "max_hops": "3"}
-    narrow |= {"reingest_attempts": "3", "max_concurrent": "3", "path": "/text", "max_reply_bytes": "5000000"}
+    narrow |= {
+        "reingest_attempts": "3",
+        "max_concurrent": "3",
+        "path": "/text",
+        "max_reply_bytes": "5000000",
+        "block_bytes": "100000",
+    }
+    narrow |= {"attempts": "3", "messages": "3"}
     for section, keys in key_kinds().items():
         for key, kind in keys.items():
             if kind in values and (section, key) not in {("kinesis", "idle_milliseconds"), ("index", "name")}:

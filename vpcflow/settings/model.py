@@ -20,13 +20,17 @@ __all__ = [
     "DeadLetters",
     "Document",
     "Elasticsearch",
+    "Filter",
     "Firehose",
     "Format",
+    "Forwarder",
     "Index",
     "Kinesis",
+    "Labels",
     "Limits",
     "Logs",
     "Metrics",
+    "Objects",
     "Receiver",
     "Retry",
     "Settings",
@@ -380,6 +384,79 @@ class Receiver(Section, frozen=True, kw_only=True):
     log_requests: Annotated[bool, Meta(description="One log line for each request.")] = False
 
 
+class Filter(Section, frozen=True, kw_only=True):
+    """Which flows become documents. See [filters](filters.md)."""
+
+    include: Annotated[
+        list[str],
+        Meta(description="Expressions, e.g. `action == REJECT`; a flow that none fits is left out. Empty: all."),
+    ] = []
+    exclude: Annotated[list[str], Meta(description="Expressions; a flow that one fits is left out. Wins.")] = []
+
+
+class Labels(Section, frozen=True, kw_only=True):
+    """Names for interfaces and addresses. See [labels](labels.md)."""
+
+    files: Annotated[
+        list[str], Meta(description="CSV files: an interface, an address or a CIDR, and its name. Paths, or `s3://…`.")
+    ] = []
+    internal_cidrs: Annotated[
+        list[str], Meta(description="What is inside; all else is outside. Empty: nothing is said about it.")
+    ] = []
+    max_entries: Annotated[int, Meta(gt=0, description="Of all files together.")] = 500_000
+
+
+class Objects(Section, frozen=True, kw_only=True):
+    """S3 objects of flow logs: which are read, and how."""
+
+    include_keys: Annotated[
+        list[str], Meta(description="Patterns (`*`, `?`) of keys; other objects are skipped and counted.")
+    ] = msgspec.field(default_factory=lambda: ["*vpcflowlogs*"])
+    exclude_keys: Annotated[list[str], Meta(description="Patterns of keys to skip and count. Wins.")] = []
+    block_bytes: Annotated[
+        int, Meta(ge=65_536, le=16_000_000, description="Inflated lines that are worked on at once.")
+    ] = 1_000_000
+    max_inflated_bytes: Annotated[
+        int, Meta(gt=0, description="What one object may expand to; what comes after it becomes a dead letter.")
+    ] = 5_000_000_000
+    max_row_group_bytes: Annotated[
+        int, Meta(gt=0, description="Parquet: largest row group, uncompressed; it is held in memory.")
+    ] = 512_000_000
+    read_seconds: Annotated[float, Meta(gt=0, description="Longest wait for the next bytes of an object.")] = 30.0
+    attempts: Annotated[
+        int, Meta(ge=1, le=100, description="Requests in a row that brought nothing, before an object is given back.")
+    ] = 5
+    region: Annotated[str, Meta(description="AWS region of the buckets. Empty: the environment's.")] = ""
+    s3_endpoint: Annotated[str, Meta(description="Endpoint override, for emulators and VPC endpoints.")] = ""
+
+
+class Forwarder(Section, frozen=True, kw_only=True):
+    """The Lambda for S3 through SQS, CloudWatch Logs and Kinesis event sources, and `vpcflow forward`."""
+
+    deadline_margin_seconds: Annotated[
+        float, Meta(ge=1, description="Kept for settling and handing over, before the invocation's time is up.")
+    ] = 20.0
+    continue_queue_url: Annotated[
+        str, Meta(description="SQS queue for what is left of an object when time is up. Empty: the queue it came from.")
+    ] = ""
+    max_continuations: Annotated[
+        int, Meta(ge=1, le=10_000, description="So often may one object be handed over before it is given back.")
+    ] = 200
+    settings_ttl_seconds: Annotated[
+        float, Meta(ge=0, description="Settings and secrets are kept so long across invocations. 0: for ever.")
+    ] = 300.0
+    queue_url: Annotated[str, Meta(description="`vpcflow forward`: URL of the queue.")] = ""
+    messages: Annotated[int, Meta(ge=1, le=10, description="`vpcflow forward`: messages received at once.")] = 10
+    visibility_seconds: Annotated[
+        int, Meta(ge=30, le=43_200, description="`vpcflow forward`: how long a message stays hidden; renewed in time.")
+    ] = 300
+    grace_seconds: Annotated[
+        float, Meta(ge=1, description="`vpcflow forward`: time to settle and hand over at a stop.")
+    ] = 20.0
+    region: Annotated[str, Meta(description="AWS region of the queues. Empty: the environment's.")] = ""
+    sqs_endpoint: Annotated[str, Meta(description="Endpoint override of the queues.")] = ""
+
+
 class Logs(Section, frozen=True, kw_only=True):
     """JSON lines on stderr."""
 
@@ -422,5 +499,9 @@ class Settings(Section, frozen=True, kw_only=True):
     consumer: Consumer = Consumer()
     receiver: Receiver = Receiver()
     firehose: Firehose = Firehose()
+    filter: Filter = Filter()
+    labels: Labels = Labels()
+    objects: Objects = Objects()
+    forwarder: Forwarder = Forwarder()
     logs: Logs = Logs()
     metrics: Metrics = Metrics()
