@@ -59,12 +59,13 @@ def large() -> list[bytes]:
 
 def delivering() -> Callable[[Any], object]:
     """Return the mode `deliver` before an engine that takes everything."""
-    from firehose_transform.deadline import Deadline
     from firehose_transform.deliver import Deliverer
     from firehose_transform.events import parse_request
+    from firehose_transform.program import FIREHOSE_SECONDS
     from firehose_transform.rules import Rules
     from vpcflow.clock import SystemClock
     from vpcflow.codec import Decoder
+    from vpcflow.deadline import Deadline
     from vpcflow.settings.model import Settings
     from vpcflow.types import Answer, Bulk, Outcome
 
@@ -77,7 +78,9 @@ def delivering() -> Callable[[Any], object]:
 
     clock, decoder = SystemClock(), Decoder()
     made = Deliverer(Settings(), Rules(mode="deliver"), Taker(), None, clock=clock)
-    return lambda sent: made.answers(parse_request(sent), decoder, Deadline(clock, None, 5.0))
+    return lambda sent: made.answers(
+        parse_request(sent), decoder, Deadline(clock, None, 5.0, cap_seconds=FIREHOSE_SECONDS)
+    )
 
 
 def transforming() -> Callable[[Any], object]:

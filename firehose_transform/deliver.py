@@ -11,7 +11,6 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from firehose_transform.answers import Answer, Complaint, failed
-from firehose_transform.deadline import Deadline
 from firehose_transform.events import Request
 from firehose_transform.opening import open_record
 from firehose_transform.rules import Rules
@@ -20,6 +19,7 @@ from vpcflow.clock import Clock
 from vpcflow.codec import Decoder
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.deadline import Deadline
 from vpcflow.errors import SinkUnavailable, Stopped
 from vpcflow.logs import get_logger
 from vpcflow.metrics.meters import UNMETERED, Meters

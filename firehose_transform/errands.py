@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from firehose_transform.answers import Answer, Complaint
-from firehose_transform.deadline import Deadline
 from firehose_transform.doors import BusyError, Door, Part, ShutError
 from firehose_transform.events import Request
 from firehose_transform.reingest import Reingestion
@@ -13,6 +12,7 @@ from firehose_transform.transform import Errand, Plan
 from vpcflow.clock import Clock
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.deadline import Deadline
 from vpcflow.errors import VpcFlowError
 from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Meters

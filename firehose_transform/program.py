@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from firehose_transform.answers import Answer, Complaint, response
-from firehose_transform.deadline import Deadline
 from firehose_transform.events import Request, parse_request
 from firehose_transform.rules import rules_of
 from firehose_transform.transform import transform
 from vpcflow.clock import Clock
 from vpcflow.codec import Decoder
+from vpcflow.deadline import Deadline
 from vpcflow.logs import get_logger
 from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Meters
@@ -23,7 +23,10 @@ if TYPE_CHECKING:  # at run time only in the modes that need them
     from firehose_transform.deliver import Deliverer
     from vpcflow.deadletters.abstract import DeadLetters
 
-__all__ = ["Program"]
+__all__ = ["FIREHOSE_SECONDS", "Program"]
+
+# Firehose waits 5 minutes for an invocation: https://docs.aws.amazon.com/firehose/latest/dev/limits.html
+FIREHOSE_SECONDS = 300.0
 
 _log = get_logger("firehose_transform")
 
@@ -49,7 +52,7 @@ class Program:
     def answer(self, event: object, context: object, meters: Meters) -> dict[str, Any]:
         """Answer one event; see `firehose_transform.handler.handler`."""
         firehose = self._settings.firehose
-        deadline = Deadline(self._clock, context, firehose.deadline_margin_seconds)
+        deadline = Deadline(self._clock, context, firehose.deadline_margin_seconds, cap_seconds=FIREHOSE_SECONDS)
         request = parse_request(event)
         work = self._delivered if self._rules.mode == "deliver" else self._transformed
         answers, complaints = work(request, deadline, meters)

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from vpcflow.aws import client, explained
 from vpcflow.clock import Clock
 from vpcflow.deadletters.abstract import DeadLetters, Kept
-from vpcflow.deadletters.aws import client, explained
 from vpcflow.deadletters.documents import Asks, DocumentDeadLetters, DocumentShelves
 from vpcflow.deadletters.ephemeral import check_storage
 from vpcflow.deadletters.file_shelves import FileShelves

@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 import pytest
 
+from vpcflow.aws import client
 from vpcflow.clock import FakeClock
 from vpcflow.deadletters.abstract import Unreadable
-from vpcflow.deadletters.aws import client
 from vpcflow.deadletters.documents import DocumentDeadLetters, DocumentShelves
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.deadletters.file_shelves import FileShelf, FileShelves
@@ -131,7 +131,7 @@ def test_a_bucket_that_is_not_there(aws: Aws) -> None:
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vpcflow.deadletters.aws._ATTEMPTS", 1)
+    monkeypatch.setattr("vpcflow.aws._ATTEMPTS", 1)
     s3 = client("s3", region="eu-west-1", endpoint="http://127.0.0.1:1")
     with pytest.raises(DeadLetterError, match=r"s3://b/p/1970/01/01/\w+\.jsonl: .*127\.0\.0\.1:1") as caught:
         ObjectDeadLetters(s3, "b", "p").put(LETTER)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from firehose_transform.answers import response
-from firehose_transform.deadline import Deadline
 from firehose_transform.deliver import Deliverer
 from firehose_transform.events import parse_request
+from firehose_transform.program import FIREHOSE_SECONDS
 from firehose_transform.rules import Rules
 from firehose_transform.transform import transform
 from tests.firehose_transform.contract import BROKEN, LINE, event, judged, lines, payload
@@ -18,6 +18,7 @@ from vpcflow.clock import FakeClock
 from vpcflow.codec import Decoder
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.memory import MemoryDeadLetters
+from vpcflow.deadline import Deadline
 from vpcflow.errors import DataError, SinkRefused, SinkUnavailable
 from vpcflow.settings.load import load
 from vpcflow.settings.model import Settings
@@ -46,7 +47,9 @@ def delivered(
     clock = clock or FakeClock()
     rules = Rules(mode="deliver", keep_good=keep_good)
     made = Deliverer(settings or settings_of(), rules, sink, keeper, clock=clock)
-    answers, complaints = made.answers(parse_request(sent), Decoder(), Deadline(clock, None, 5.0))
+    answers, complaints = made.answers(
+        parse_request(sent), Decoder(), Deadline(clock, None, 5.0, cap_seconds=FIREHOSE_SECONDS)
+    )
     results = [result for result, _ in judged(sent, response(answers, 5_000_000))]
     return results, [complaint.message for complaint in complaints]
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from firehose_transform.answers import response
-from firehose_transform.deadline import Deadline
 from firehose_transform.doors import BusyError, Door, Part, ShutError
 from firehose_transform.errands import Errands
 from firehose_transform.events import Request, parse_request
+from firehose_transform.program import FIREHOSE_SECONDS
 from firehose_transform.rules import Rules
 from firehose_transform.transform import transform
 from tests.firehose_transform.contract import ARN, ARRIVAL, BROKEN, LINE, documents, event, judged, lines, payload
@@ -18,6 +18,7 @@ from vpcflow.codec import Decoder
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.deadletters.memory import MemoryDeadLetters
+from vpcflow.deadline import Deadline
 from vpcflow.errors import DeadLetterError
 from vpcflow.metrics.meters import Tally
 
@@ -70,7 +71,9 @@ def ran(
     errands = Errands(
         (lambda: keeper) if keeper else no_keeper, lambda *_: door, attempts=2, clock=clock, meters=Tally()
     )
-    answers, complaints = errands.run(plan, request, Deadline(clock, Context(seconds), 5.0))
+    answers, complaints = errands.run(
+        plan, request, Deadline(clock, Context(seconds), 5.0, cap_seconds=FIREHOSE_SECONDS)
+    )
     return judged(sent, response(answers, 5_000_000)), [complaint.message for complaint in complaints]
 
 
@@ -100,7 +103,7 @@ def test_without_a_way_back_all_that_needs_it_fails(problem: Exception) -> None:
         raise problem
 
     errands = Errands(MemoryDeadLetters, shut, attempts=2, clock=clock, meters=Tally())
-    answers, [complaint] = errands.run(plan, request, Deadline(clock, None, 5.0))
+    answers, [complaint] = errands.run(plan, request, Deadline(clock, None, 5.0, cap_seconds=FIREHOSE_SECONDS))
     assert [answer.result for answer in answers] == ["ProcessingFailed", "Ok"]
     assert "boto3" in complaint.message
 
@@ -135,7 +138,7 @@ def test_no_errand_is_begun_too_late() -> None:
     clock = FakeClock()
     request = parse_request(event(payload(*lines(3)), payload(LINE, BROKEN)))
     plan = transform(request, Decoder(), Rules(mode="document", keep_good=True))
-    deadline = Deadline(clock, Context(8), 5.0)
+    deadline = Deadline(clock, Context(8), 5.0, cap_seconds=FIREHOSE_SECONDS)
     clock.advance(4)  # half of the time at most is margin
     answers, complaints = Errands(lambda: keeper, lambda *_: door, attempts=2, clock=clock, meters=Tally()).run(
         plan, request, deadline
@@ -160,7 +163,7 @@ def test_a_stream_that_hangs_does_not_outlast_the_function(seconds: float) -> No
 
     request = parse_request(event(payload(*lines(3)), LINE.encode()))
     plan = transform(request, Decoder(), Rules(mode="document"))
-    deadline = Deadline(clock, Context(seconds), 5.0)
+    deadline = Deadline(clock, Context(seconds), 5.0, cap_seconds=FIREHOSE_SECONDS)
     errands = Errands(MemoryDeadLetters, HangingDoor, attempts=100, clock=clock, meters=Tally())
     answers, [complaint] = errands.run(plan, request, deadline)
     assert [answer.result for answer in answers] == ["ProcessingFailed", "Ok"]
@@ -173,7 +176,7 @@ def test_a_stream_that_hangs_does_not_outlast_the_function(seconds: float) -> No
 )
 def test_deadlines(context: object, left: float) -> None:
     clock = FakeClock()
-    deadline = Deadline(clock, context, 5.0)
+    deadline = Deadline(clock, context, 5.0, cap_seconds=FIREHOSE_SECONDS)
     assert deadline.left == pytest.approx(left)
     clock.advance(left)
     assert deadline.is_over()

@@ -14,8 +14,8 @@ from gzip import GzipFile
 from hashlib import blake2b
 from typing import Any, BinaryIO, cast
 
+from vpcflow.aws import explained
 from vpcflow.deadletters.abstract import Unreadable
-from vpcflow.deadletters.aws import explained
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import DeadLetterError
 

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from vpcflow.aws import explained
 from vpcflow.clock import Clock
-from vpcflow.deadletters.aws import explained
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.deadletters.objects import ObjectDeadLetters
 from vpcflow.errors import DeadLetterError

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vpcflow.aws import explained
 from vpcflow.deadletters.abstract import Unreadable
-from vpcflow.deadletters.aws import explained
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.deadletters.queue import REFERENCE, QueueDeadLetters
 from vpcflow.errors import DeadLetterError

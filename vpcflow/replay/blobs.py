@@ -11,7 +11,7 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from vpcflow.deadletters.aws import explained
+from vpcflow.aws import explained
 from vpcflow.errors import DataError
 
 __all__ = ["DAMAGED", "Blob", "blobs", "numbered_lines"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vpcflow.aws import explained
 from vpcflow.clock import Clock
 from vpcflow.deadletters.abstract import Unreadable
-from vpcflow.deadletters.aws import explained
 from vpcflow.errors import DeadLetterError
 
 __all__ = ["reread"]

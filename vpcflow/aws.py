@@ -1,0 +1,92 @@
+"""Clients of AWS with bounded patience, and their errors in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vpcflow.errors import EX_CONFIG, EX_NOPERM, EX_TEMPFAIL, DeadLetterError, VpcFlowError
+
+__all__ = ["client", "explained"]
+
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 5, 30, 4
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "403",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+}
+_DENIED |= {"InvalidClientTokenId", "UnrecognizedClientException", "ExpiredTokenException", "KMS.AccessDeniedException"}
+_MISSING = {"NoSuchBucket", "404", "NoSuchKey", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+
+
+def client(
+    service: str,
+    *,
+    region: str = "",
+    endpoint: str = "",
+    read_seconds: float = _READ_SECONDS,
+    error: type[VpcFlowError] = DeadLetterError,
+) -> Any:  # noqa: ANN401 - boto3 has no types
+    """Return a boto3 client that gives up: finite timeouts, few attempts. boto3 is imported here, for those who need it.
+
+    Args:
+        service: its name in boto3, e.g. `s3`.
+        region: "" takes what the environment says.
+        endpoint: a URL instead of AWS's own.
+        read_seconds: so long an answer may be silent.
+        error: what is raised.
+
+    Raises:
+        VpcFlowError: of the kind asked for: no boto3, no region.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError as missing:
+        raise error(f"{service}: boto3 is not installed; pip install boto3", exit_code=EX_CONFIG) from missing
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+    )
+    with explained(service, "", error):
+        return boto3.Session().client(service, region_name=region or None, endpoint_url=endpoint or None, config=config)
+
+
+@contextmanager
+def explained(what: str, hint: str, error: type[VpcFlowError] = DeadLetterError) -> Iterator[None]:
+    """Turn an error of boto3 into one of ours, of one line: what was tried, AWS's own words, what to do.
+
+    Args:
+        what: the thing, e.g. `s3://bucket/key`.
+        hint: the settings to look at when it is not there, or not ours.
+        error: what is raised; its exit code is set by what happened.
+
+    Raises:
+        VpcFlowError: of the kind asked for.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+    try:
+        yield
+    except ClientError as failure:
+        code = failure.response.get("Error", {}).get("Code", "")
+        said = " ".join(str(failure.response.get("Error", {}).get("Message") or code).split())
+        if code in _DENIED:
+            advice = "give the role the permission"
+            raise error(f"{what}: {code}: {said}; {advice}", exit_code=EX_NOPERM) from failure
+        if code in _MISSING:
+            advice = f"make it, or correct {hint}" if hint else "correct the name"
+            raise error(f"{what}: {code}: {said}; {advice}", exit_code=EX_CONFIG) from failure
+        raise error(f"{what}: {code}: {said}; try again later", exit_code=EX_TEMPFAIL) from failure
+    except NoCredentialsError as failure:
+        advice = "give this process a role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise error(f"{what}: no AWS credentials; {advice}", exit_code=EX_NOPERM) from failure
+    except NoRegionError as failure:
+        raise error(f"{what}: no AWS region; set AWS_REGION", exit_code=EX_CONFIG) from failure
+    except BotoCoreError as failure:
+        raise error(f"{what}: {' '.join(str(failure).split())}; try again later", exit_code=EX_TEMPFAIL) from failure
