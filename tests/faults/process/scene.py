@@ -271,6 +271,17 @@ class FaultScene(Scene):
             until(ordered, 60, f"an order to give {shard} to {owner}")
         return self.note(fault="hand-off ordered", shard=shard, owner=owner)
 
+    def end_hand_over(self, shard: str) -> None:
+        """Do what the old owner should have done at the end of a hand-off: make the new owner the only one."""
+        with client("dynamodb", self.streams.dynamodb_url) as dynamodb:
+            dynamodb.update_item(
+                TableName=self.name,
+                Key={"leaseKey": {"S": shard}},
+                UpdateExpression="REMOVE checkpointOwner ADD leaseCounter :more",
+                ExpressionAttributeValues={":more": {"N": "10"}},
+            )
+        self.note(fault="hand-off ended for the old owner", shard=shard)
+
 
 def started(scenes: list[FaultScene], shards: int = 1) -> None:
     """Start a consumer on each, and let it do something first."""
