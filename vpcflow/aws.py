@@ -20,6 +20,7 @@ _DENIED = {
     "ExpiredToken",
 }
 _DENIED |= {"InvalidClientTokenId", "UnrecognizedClientException", "ExpiredTokenException", "KMS.AccessDeniedException"}
+_DENIED |= {"UnauthorizedOperation", "AuthFailure"}  # EC2's own words
 _MISSING = {"NoSuchBucket", "404", "NoSuchKey", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 
 

@@ -1,0 +1,1 @@
+"""Configurations of others, turned into ours."""
