@@ -10,7 +10,8 @@ Used by the Lambda, by `vpcflow forward` and by the backfill. A batch goes in th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -52,7 +53,7 @@ class Fan(Protocol):
         ...
 
     @property
-    def open(self) -> Set[Position]:
+    def open(self) -> AbstractSet[Position]:
         """Return the positions that are not settled by every output."""
         ...
 
@@ -136,7 +137,7 @@ Result = Done | Left
 
 
 class Feed:
-    """A fan, the numbers of what goes in, and what broke it. One for each fan; all objects of a batch go through it in order."""
+    """A fan, the numbers of what goes in, and what broke it. All objects of a batch go through it in order."""
 
     def __init__(self, fan: Fan) -> None:
         """Begin to count."""
