@@ -1,0 +1,169 @@
+"""A batch of messages that name S3 objects: each object goes to the outputs of its input, each message has one fate.
+
+    batch = Messages(…)
+    for message in …: batch.take(message.id, message.body, queue_arn)
+    batch.settle(seconds)
+    for message in …: batch.fate(message.id)   # '' = it may be deleted; else why not
+
+What the Lambda and `vpcflow forward` share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vpcflow.errors import VpcFlowError
+from vpcflow.forwarding.work import Deadline, Done, Fan, Feed, Reads, Result, Walk, begin, hand_over, settle
+from vpcflow.objects.notification import references
+from vpcflow.objects.reference import ObjectRef
+
+__all__ = ["Messages", "OpenFan", "Tally"]
+
+
+class OpenFan(Fan, Protocol):
+    """A fan that is let go at the end."""
+
+    def close(self) -> None:
+        """Let go; what is not settled stays so."""
+        ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of a batch. objects: settled; skipped: by their key; gone: dead letters now; handed_over: messages."""
+
+    messages: int = 0
+    objects: int = 0
+    skipped: int = 0
+    gone: int = 0
+    handed_over: int = 0
+    lines: int = 0
+
+
+@dataclass(slots=True)
+class _Message:
+    walks: list[Walk] = field(default_factory=list)
+    problem: str = ""
+    queue_arn: str = ""
+
+
+class Messages:
+    """Used by one thread, for one invocation or one receive."""
+
+    def __init__(
+        self,
+        *,
+        route: Callable[[str], object],
+        open_fan: Callable[[object], OpenFan],
+        reads: Callable[[object], Reads],
+        send: Callable[[ObjectRef], None] | None,
+        deadline: Deadline,
+        max_continuations: int,
+    ) -> None:
+        """Keep the parts; fans are opened as they are needed, once for each input.
+
+        Args:
+            route: `Outputs.route`: an ARN to its branches (the same object each time); raises VpcFlowError where there is none.
+            open_fan: opens the fan of branches. May raise VpcFlowError: then nothing of that input is taken.
+            reads: the reader of objects for branches.
+            send: see `vpcflow.forwarding.work.hand_over`.
+            deadline: asked between two runs of lines.
+            max_continuations: see `hand_over`.
+        """
+        self._route = route
+        self._open_fan = open_fan
+        self._reads = reads
+        self._send = send
+        self._deadline = deadline
+        self._max_continuations = max_continuations
+        self._messages: dict[str, _Message] = {}
+        self._feeds: dict[int, Feed] = {}
+        self._broken: dict[int, VpcFlowError] = {}
+        self._stack = ExitStack()
+        self.tally = Tally()
+
+    @property
+    def troubles(self) -> list[VpcFlowError]:
+        """Return what outputs said that stopped them, by input."""
+        return [*self._broken.values(), *(feed.trouble for feed in self._feeds.values() if feed.trouble)]
+
+    def take(self, name: str, body: object, queue_arn: str, *, deadline: Deadline | None = None) -> None:
+        """Send the objects that a message names; never raises for what is wrong with it, or with an output.
+
+        Args:
+            name: of the message: its id.
+            body: of it: text, or what was parsed of it.
+            queue_arn: where it came from; tells the input where no pattern matches the object itself.
+            deadline: of this message alone.
+        """
+        message = self._messages[name] = _Message(queue_arn=queue_arn)
+        self.tally.messages += 1
+        try:
+            refs = references(body)
+            feeds = [self._feed(ref, queue_arn) for ref in refs]
+        except VpcFlowError as error:
+            message.problem = str(error)
+            return
+        for ref, (feed, reads) in zip(refs, feeds, strict=True):
+            message.walks.append(begin(ref, feed, reads=reads, deadline=deadline or self._deadline))
+
+    def settle(self, seconds: float) -> None:
+        """Wait so long at most for what is on its way."""
+        for feed in self._feeds.values():
+            settle(feed, seconds)
+
+    def is_settled(self, name: str) -> bool:
+        """Return whether a message is settled already, without waiting and without handing anything over."""
+        message = self._messages[name]
+        return not message.problem and all(isinstance(walk.result(), Done) for walk in message.walks)
+
+    def fate(self, name: str) -> str:
+        """Hand over what is left of a message; return '' if it may be deleted now, else why not. Once for each message."""
+        message = self._messages[name]
+        if message.problem:
+            return message.problem
+        results = [walk.result() for walk in message.walks]
+        self._count(results)
+        why = hand_over(results, send=self._send, max_continuations=self._max_continuations)
+        self.tally.handed_over += not why and not all(isinstance(one, Done) for one in results)
+        return why
+
+    def close(self) -> None:
+        """Let all fans go."""
+        self._stack.close()
+
+    def _feed(self, ref: ObjectRef, queue_arn: str) -> tuple[Feed, Reads]:
+        branches = self._branches(ref, queue_arn)
+        key = id(branches)
+        if key in self._broken:
+            raise self._broken[key]
+        if key not in self._feeds:
+            try:
+                fan = self._open_fan(branches)
+            except VpcFlowError as error:
+                self._broken[key] = error
+                raise
+            self._stack.callback(fan.close)
+            self._feeds[key] = Feed(fan)
+        return self._feeds[key], self._reads(branches)
+
+    def _branches(self, ref: ObjectRef, queue_arn: str) -> object:
+        """Return those of the object; of its queue where no input names the object."""
+        partition = queue_arn.split(":")[1] if queue_arn.startswith("arn:") else "aws"
+        try:
+            return self._route(f"arn:{partition}:s3:::{ref.bucket}/{ref.key}")
+        except VpcFlowError:
+            if not queue_arn:
+                raise
+        return self._route(queue_arn)
+
+    def _count(self, results: list[Result]) -> None:
+        for one in results:
+            self.tally.lines += one.lines
+            if isinstance(one, Done):
+                self.tally.objects += not (one.skipped or one.gone)
+                self.tally.skipped += one.skipped
+                self.tally.gone += one.gone
