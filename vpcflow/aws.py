@@ -30,6 +30,7 @@ def client(
     region: str = "",
     endpoint: str = "",
     read_seconds: float = _READ_SECONDS,
+    attempts: int = 0,
     error: type[VpcFlowError] = DeadLetterError,
 ) -> Any:  # noqa: ANN401 - boto3 has no types
     """Return a boto3 client that gives up: finite timeouts, few attempts. boto3 is imported here, for those who need it.
@@ -39,6 +40,7 @@ def client(
         region: "" takes what the environment says.
         endpoint: a URL instead of AWS's own.
         read_seconds: so long an answer may be silent.
+        attempts: how often boto3 itself sends a request; 0: as often as is good for most. 1 for those who try again themselves.
         error: what is raised.
 
     Raises:
@@ -52,7 +54,7 @@ def client(
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=read_seconds,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts or _ATTEMPTS},
     )
     with explained(service, "", error):
         return boto3.Session().client(service, region_name=region or None, endpoint_url=endpoint or None, config=config)

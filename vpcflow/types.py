@@ -13,6 +13,7 @@ __all__ = [
     "Bulk",
     "Decoded",
     "ItemError",
+    "LinesAt",
     "Origin",
     "Outcome",
     "Reason",
@@ -35,6 +36,7 @@ class Reason(enum.StrEnum):
     """Why something could not be decoded. Stable names: metrics, dead letters and docs use them."""
 
     GZIP = "gzip"  # damaged or truncated gzip
+    PARQUET = "parquet"  # damaged or truncated Parquet
     TOO_LARGE = "too_large"  # inflates beyond the limit
     LINE_TOO_LONG = "line_too_long"
     ENVELOPE = "envelope"  # JSON that is neither a CloudWatch Logs payload nor a message wrapper
@@ -76,6 +78,20 @@ class Origin:
     name: str = ""
     arrival_ms: int | None = None
     fields: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesAt:
+    """Where a run of lines stands in its object.
+
+    position: index of its first line in the object, 0-based; the header line counts, blank lines count.
+    header: the header line in force for it; "" where none was seen.
+    offset: byte offset of its first line in the inflated object; None where it is not known (Parquet): no `log.offset` then.
+    """
+
+    position: int
+    header: str = ""
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
