@@ -110,10 +110,13 @@ class Messages:
         for ref, (feed, reads) in zip(refs, feeds, strict=True):
             message.walks.append(begin(ref, feed, reads=reads, deadline=deadline or self._deadline))
 
-    def settle(self, seconds: float) -> None:
-        """Wait so long at most for what is on its way."""
-        for feed in self._feeds.values():
-            settle(feed, seconds)
+    def settle(self, seconds: float) -> bool:
+        """Wait so long at most, for each input, for what is on its way; say whether all that was sent is settled."""
+        return all([settle(feed, seconds) for feed in self._feeds.values()])  # noqa: C419 - each of them, also after one that is not
+
+    def knows(self, name: str) -> bool:
+        """Return whether a message was taken."""
+        return name in self._messages
 
     def is_settled(self, name: str) -> bool:
         """Return whether a message is settled already, without waiting and without handing anything over."""

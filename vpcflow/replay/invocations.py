@@ -3,6 +3,8 @@
 * Asynchronous: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html, `requestPayload`
 * Kinesis: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html, `KinesisBatchInfo`; in S3 the
   event is with it, as `payload`; in a queue there are only the sequence numbers, and the stream is read once more
+
+Events of S3, SNS, EventBridge and SQS hold no flow logs: they name objects, and these are read once more.
 """
 
 from __future__ import annotations
@@ -13,16 +15,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from vpcflow.codec.aggregation import AggregationError, user_records
 from vpcflow.codec.origins import kinesis_origin
 from vpcflow.deadletters.abstract import Unreadable
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.objects.notification import NotificationError, references
+from vpcflow.replay.named import object_letter
 from vpcflow.types import Origin
 
 __all__ = ["Rereads", "invocation_letters", "is_invocation"]
-
-_AGGREGATED = (
-    b"\xf3\x89\x9a\xc2"  # https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
-)
 
 
 class Rereads(Protocol):
@@ -55,9 +56,8 @@ def invocation_letters(value: Mapping[str, Any], where: str, reread: Rereads) ->
         yield DeadLetter(
             raw=b64decode(payload["awslogs"]["data"], validate=True), source=origin.name, origin=origin, **facts
         )
-    elif isinstance(payload, dict) and isinstance(payload.get("Records"), list):
-        for record in payload["Records"]:
-            yield _event_record(record, where, facts)
+    elif isinstance(payload, dict):
+        yield from _event(payload, where, facts)
     elif batch:
         for found in reread(batch):
             if isinstance(found, Unreadable):
@@ -65,31 +65,73 @@ def invocation_letters(value: Mapping[str, Any], where: str, reread: Rereads) ->
             else:
                 sequence, data, arrival_ms = found
                 place = (batch["streamArn"].rpartition("/")[2], batch["shardId"], sequence)
-                yield _kinesis_letter(place, data, arrival_ms, where, facts)
+                yield from _kinesis_letters(place, data, arrival_ms, where, facts)
     else:
         yield Unreadable(where, "an invocation with neither `awslogs` nor `Records`: nothing that can be replayed")
 
 
-def _event_record(record: Mapping[str, Any], where: str, facts: Mapping[str, Any]) -> DeadLetter | Unreadable:
-    source = record.get("eventSource")
-    if source != "aws:kinesis":
-        return Unreadable(where, f"a record of {source}: give it to what reads {source}, it holds no flow logs itself")
+def _event(event: Mapping[str, Any], where: str, facts: Mapping[str, Any]) -> Iterator[DeadLetter | Unreadable]:
+    records = event.get("Records")
+    if not isinstance(records, list):  # EventBridge, or a continuation of ours
+        yield from _object_letters(event, where, facts)
+        return
+    for record in records:
+        source = record.get("eventSource") or record.get("EventSource")
+        if source == "aws:kinesis":
+            yield from _event_record(record, where, facts)
+        elif source == "aws:sqs":
+            yield from _object_letters(record["body"], where, facts)
+        elif source == "aws:sns":
+            yield from _object_letters(record["Sns"]["Message"], where, facts)
+        elif source == "aws:s3":
+            yield from _object_letters({"Records": [record]}, where, facts)
+        else:
+            yield Unreadable(
+                where, f"a record of {source}: give it to what reads {source}, it holds no flow logs itself"
+            )
+
+
+def _object_letters(body: object, where: str, facts: Mapping[str, Any]) -> Iterator[DeadLetter | Unreadable]:
+    """Yield a letter for each object that a notification names."""
+    try:
+        named = references(body)
+    except NotificationError as error:
+        yield Unreadable(where, str(error))
+        return
+    for ref in named:
+        yield object_letter(
+            ref,
+            reason=facts["reason"],
+            message=facts["message"],
+            first_seen_ms=facts["first_seen_ms"],
+            attempts=facts["attempts"],
+        )
+
+
+def _event_record(record: Mapping[str, Any], where: str, facts: Mapping[str, Any]) -> Iterator[DeadLetter | Unreadable]:
     kinesis = record["kinesis"]
     shard = record["eventID"].partition(":")[0]
     place = (record["eventSourceARN"].rpartition("/")[2], shard, kinesis["sequenceNumber"])
     arrival_ms = round(float(kinesis["approximateArrivalTimestamp"]) * 1000)  # seconds here
-    return _kinesis_letter(place, b64decode(kinesis["data"], validate=True), arrival_ms, where, facts)
+    yield from _kinesis_letters(place, b64decode(kinesis["data"], validate=True), arrival_ms, where, facts)
 
 
-def _kinesis_letter(
+def _kinesis_letters(
     place: tuple[str, str, str], data: bytes, arrival_ms: int, where: str, facts: Mapping[str, Any]
-) -> DeadLetter | Unreadable:
+) -> Iterator[DeadLetter | Unreadable]:
+    """Yield one for each user record: those of an aggregated record are unpacked, as the KCL does it."""
     stream, shard, sequence = place
-    if data.startswith(_AGGREGATED):
-        return Unreadable(f"{where}: {sequence}", "an aggregated record of the Kinesis Producer Library: not replayed")
-    origin = kinesis_origin(stream=stream, shard=shard, sequence=sequence, subsequence=0, arrival_ms=arrival_ms)
-    identity = {**origin.fields, "sequence": sequence, "subsequence": 0}
-    return DeadLetter(raw=data, source=origin.name, origin=origin, identity=identity, **facts)
+    try:
+        parts = user_records(data)
+    except AggregationError as error:
+        yield Unreadable(f"{where}: {sequence}", f"an aggregated record that is damaged: {error}")
+        return
+    for number, part in enumerate([data] if parts is None else parts):
+        origin = kinesis_origin(
+            stream=stream, shard=shard, sequence=sequence, subsequence=number, arrival_ms=arrival_ms
+        )
+        identity = {**origin.fields, "sequence": sequence, "subsequence": number}
+        yield DeadLetter(raw=part, source=origin.name, origin=origin, identity=identity, **facts)
 
 
 def _facts(value: Mapping[str, Any]) -> dict[str, Any]:

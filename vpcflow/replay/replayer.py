@@ -9,6 +9,7 @@ from typing import Protocol
 from vpcflow.codec import Decoder
 from vpcflow.deadletters.abstract import Kept, Shelf, Unreadable
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.replay.named import Opens
 from vpcflow.replay.report import Report
 from vpcflow.replay.trial import Item, Trial, decoded
 from vpcflow.types import Answer, Bulk, Outcome
@@ -55,6 +56,7 @@ class Replayer:
         dry_run: bool = False,
         finish: Callable[[bytes], bytes] = lambda body: body,
         on_progress: Callable[[Report], None] = lambda _report: None,
+        opens: Opens | None = None,
     ) -> None:
         """Keep the parts.
 
@@ -68,6 +70,7 @@ class Replayer:
             dry_run: send nothing, change nothing.
             finish: completes the item of a document that was no line: names its index where the target is a pattern.
             on_progress: told how things are after each body.
+            opens: reads the S3 objects that letters name.
         """
         self._decoder = decoder
         self._delivery = delivery
@@ -78,6 +81,7 @@ class Replayer:
         self._dry_run = dry_run
         self._finish = finish
         self._on_progress = on_progress
+        self._opens = opens
         self.report = Report(dry_run=dry_run)
 
     def run(self, kept: Kept, wanted: Callable[[DeadLetter], bool]) -> Report:
@@ -106,7 +110,7 @@ class Replayer:
                 self.report.skipped += 1
             else:
                 trial = Trial(place, letter)
-                for item in decoded(trial, self._decoder):
+                for item in decoded(trial, self._decoder, self._opens):
                     waiting = self._gather(waiting, item)
                 yield trial
         self._send(waiting)

@@ -13,6 +13,9 @@ from vpcflow.codec.identity import event_hashes, origin_key
 from vpcflow.codec.ready import NotReadyError, checked, ready_items
 from vpcflow.codec.stamps import StampCache
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.errors import VpcFlowError
+from vpcflow.objects.block import Damage
+from vpcflow.replay.named import Opens, damage_letter, is_named, named_object
 from vpcflow.types import Decoded, ItemError, Origin
 
 __all__ = ["DOCUMENT", "Item", "Trial", "decoded"]
@@ -39,10 +42,11 @@ class Item:
     id: str
     chunk: Decoded | None = None
     at: int = 0
+    letter: DeadLetter | None = None  # what it becomes a letter like; None: like its trial's
 
     def rejected(self, error: ItemError | None, *, diverted: bool = False) -> DeadLetter:
         """Return the letter of a document that was rejected again."""
-        letter = self.trial.letter
+        letter = self.letter or self.trial.letter
         if self.chunk is not None:
             letter = replace(
                 letter,
@@ -61,10 +65,16 @@ class Item:
         )
 
 
-def decoded(trial: Trial, decoder: Decoder) -> Iterator[Item]:
-    """Yield the documents of a letter; what is undecodable is added to `trial.wrong`. Never raises for bad data."""
+def decoded(trial: Trial, decoder: Decoder, opens: Opens | None = None) -> Iterator[Item]:
+    """Yield the documents of a letter; what is undecodable is added to `trial.wrong`. Never raises for bad data.
+
+    `opens`: reads the objects that letters name; without it these fail again.
+    """
     letter = trial.letter
     try:
+        if is_named(letter):
+            yield from _object(trial, decoder, opens)
+            return
         if letter.context.get(DOCUMENT):
             yield _as_document(trial)
             return
@@ -73,28 +83,56 @@ def decoded(trial: Trial, decoder: Decoder) -> Iterator[Item]:
             return
         origin = _origin(letter)
         for chunk in decode_again(decoder, letter.raw, origin, position=letter.position, context=letter.context):
-            trial.wrong += [
-                replace(
-                    letter,
-                    reason=bad.reason.value,
-                    error_type="",
-                    message=bad.message,
-                    raw=bad.raw,
-                    position=max(bad.position, letter.position),
-                    context=bad.context or letter.context,
-                    attempts=letter.attempts + 1,
-                    origin=origin,
-                )
-                for bad in chunk.undecodable
-            ]
-            lines = chunk.body.split(b"\n")
-            for at in range(chunk.count):
-                action, document = lines[2 * at], lines[2 * at + 1]
-                name = orjson.loads(action)["create"].get("_id", "")
-                yield Item(trial, b"%b\n%b\n" % (action, document), name, chunk, at)
+            yield from _items(trial, chunk, letter, origin)
     except (ValueError, KeyError, TypeError, RecursionError) as error:  # a letter that somebody else has written
         message = f"cannot be tried again: {type(error).__name__}: {error}"
         trial.wrong.append(replace(letter, message=message, attempts=letter.attempts + 1))
+
+
+def _items(trial: Trial, chunk: Decoded, letter: DeadLetter, origin: Origin) -> Iterator[Item]:
+    """Yield the documents of a chunk; its undecodable lines become letters like `letter`."""
+    trial.wrong += [
+        replace(
+            letter,
+            reason=bad.reason.value,
+            error_type="",
+            message=bad.message,
+            raw=bad.raw,
+            position=max(bad.position, letter.position),
+            context=bad.context or letter.context,
+            attempts=letter.attempts + 1,
+            origin=origin,
+        )
+        for bad in chunk.undecodable
+    ]
+    lines = chunk.body.split(b"\n")
+    for at in range(chunk.count):
+        action, document = lines[2 * at], lines[2 * at + 1]
+        name = orjson.loads(action)["create"].get("_id", "")
+        yield Item(trial, b"%b\n%b\n" % (action, document), name, chunk, at, letter)
+
+
+def _object(trial: Trial, decoder: Decoder, opens: Opens | None) -> Iterator[Item]:
+    """Yield the documents of the object that a letter names; what of it cannot be had or decoded stays."""
+    letter = trial.letter
+    attempts = letter.attempts + 1
+    if opens is None:
+        message = "names an object in S3, which is not read here; use `vpcflow replay`"
+        trial.wrong.append(replace(letter, message=message, attempts=attempts))
+        return
+    try:
+        with opens(named_object(letter)) as opened:
+            origin = opened.origin
+            like = replace(letter, source=origin.name, identity=dict(origin.fields), origin=origin, context={})
+            for part in opened.parts():
+                if isinstance(part, Damage):
+                    seen = letter.first_seen_ms
+                    trial.wrong.append(damage_letter(part, origin, first_seen_ms=seen, attempts=attempts))
+                    continue
+                for chunk in decoder.decode(part.data, origin, at=part.at):
+                    yield from _items(trial, chunk, like, origin)
+    except VpcFlowError as error:
+        trial.wrong.append(replace(letter, message=str(error), attempts=attempts))
 
 
 def _origin(letter: DeadLetter) -> Origin:
