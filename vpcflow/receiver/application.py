@@ -48,6 +48,7 @@ class Application:
         self._meters = meters
         self._room = Room(receiver.max_buffered_bytes)
         self._busy = 0
+        meters.set(catalog.FIREHOSE_IN_PROGRESS, 0)  # shown before the first request, too
         self._enough = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
