@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from vpcflow.types import LinesAt, Reason
 
-__all__ = ["Block", "Damage"]
+__all__ = ["Block", "Damage", "over_long"]
+
+_CONTINUES, _BEGINS = 0x80, 0xC0  # bytes of characters of several bytes, in UTF-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +47,15 @@ class Damage:
     raw: bytes = b""
     offset: int | None = None
     row_group: int = 0
+
+
+def over_long(beginning: bytes, cap: int) -> bytes:
+    """Return the beginning of a line that is too long as text of more than `cap` bytes without the space around it.
+
+    beginning: more than `cap + 3` bytes; a character that was cut in two goes.
+    """
+    while beginning and _CONTINUES <= beginning[-1] < _BEGINS:
+        beginning = beginning[:-1]
+    if beginning and beginning[-1] >= _BEGINS:
+        beginning = beginning[:-1]
+    return beginning.strip().ljust(cap + 1, b"~")

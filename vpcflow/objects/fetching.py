@@ -8,7 +8,7 @@ that brings a byte begins the count anew.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from vpcflow.aws import client
@@ -82,7 +82,7 @@ class ObjectReader:
         body = self._first(f"bytes=-{length}")
         return b"".join(self._walk(body, max(0, self.size - length), self.size))
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes]:
         """Yield all of it, in pieces of 64 KiB at most.
 
         Raises:
@@ -118,11 +118,11 @@ class ObjectReader:
                 self._lost(lost, 0)
             except ObjectChanged:
                 if not self.etag:
-                    if span:  # S3 has no last bytes of an empty object
-                        answer = self._ask("")
-                        break
-                    raise
-                self.etag, self.changed = "", True
+                    if not span:
+                        raise
+                    span = ""  # S3 has no last bytes of an empty object
+                else:
+                    self.etag, self.changed = "", True
             else:
                 break
         self.etag = str(answer.get("ETag", "")).strip('"')

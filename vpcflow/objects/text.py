@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vpcflow.codec.formats import is_header
-from vpcflow.objects.block import Block, Damage
+from vpcflow.objects.block import Block, Damage, over_long
 from vpcflow.objects.inflating import BrokenError, inflated
 from vpcflow.types import LinesAt
 
@@ -110,7 +110,7 @@ class _Cutter:
 
     def _long(self) -> Iterator[Block]:
         """Yield the beginning of a line that is too long, for the codec to refuse; the rest will be skipped."""
-        data = _refusable(bytes(memoryview(self._text)[: self._max_line_bytes + _OVER]), self._max_line_bytes)
+        data = over_long(bytes(memoryview(self._text)[: self._max_line_bytes + _OVER]), self._max_line_bytes)
         if self._position >= self._from_line:
             at = LinesAt(position=self._position, header=self._header, offset=self._offset)
             yield Block(data=data + b"\n", at=at, lines=1)
@@ -178,13 +178,3 @@ def _last_header(data: bytes) -> str:
         if is_header(one[1].decode()):
             found = one[1].decode()
     return found
-
-
-def _refusable(beginning: bytes, cap: int) -> bytes:
-    """Return the beginning of a line as text that is over the cap also without the space around it."""
-    while beginning and beginning[-1] & 0xC0 == 0x80:  # noqa: PLR2004 - the last character may be cut in two
-        beginning = beginning[:-1]
-    if beginning and beginning[-1] >= 0xC0:  # noqa: PLR2004
-        beginning = beginning[:-1]
-    text = beginning.strip()
-    return text.ljust(cap + 1, b"~")
