@@ -71,12 +71,15 @@ class Origin:
         of it. Empty: the line's own text and its occurrence number in the record make the `_id` instead.
     name: for people and for choosing a line format, e.g. `kinesis:flow-logs` or a file's path.
     arrival_ms: when the transport took the record, in milliseconds since 1970; None where it does not say.
+    time_ms: a time, milliseconds, for lines that have none from anywhere else, e.g. out of an object's name. No window of
+        time is made of it: it says too little.
     fields: flat ECS fields that every document of this record carries, e.g. {"aws.kinesis.name": "flow-logs"}.
     """
 
     identity: bytes = b""
     name: str = ""
     arrival_ms: int | None = None
+    time_ms: int | None = None
     fields: Mapping[str, str | int] = field(default_factory=dict)
 
 
@@ -104,6 +107,7 @@ class Decoded:
     shared: what all these lines have in common beside their origin: a CloudWatch event's `owner`, `log_group`, `log_stream`,
         or the `header` of a text, and `arrival_ms` if it is a part (`vpcflow.codec.parts`); identities, times: of each line,
         by position in `body`, see `line_context`.
+    offsets: of lines of a run whose offset is known, by position in `body`; else empty.
     undecodable: what could not be decoded, in input order.
     lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped).
     control: CONTROL_MESSAGEs (they carry no flow logs).
@@ -119,6 +123,7 @@ class Decoded:
     shared: Mapping[str, str | int] = field(default_factory=dict)
     identities: Sequence[bytes] = ()
     times: Sequence[int | None] = ()
+    offsets: Sequence[int] = ()
     undecodable: Sequence[Undecodable] = ()
     lines: int = 0
     control: int = 0
@@ -130,23 +135,31 @@ class Decoded:
         """Return the `line_context` of the line that the document at this position was made of; empty if none was kept."""
         if not self.identities:
             return {}
-        return line_context(self.shared, self.identities[at], self.times[at])
+        offset = self.offsets[at] if self.offsets else None
+        return line_context(self.shared, self.identities[at], self.times[at], offset)
 
 
-def line_context(shared: Mapping[str, str | int], identity: bytes, ms: int | None) -> dict[str, str | int]:
+def line_context(
+    shared: Mapping[str, str | int], identity: bytes, ms: int | None, offset: int | None = None
+) -> dict[str, str | int]:
     """Return what `_id` and document of a line depend on beside its bytes, its place and its record's origin.
 
     A CloudWatch event: `owner`, `log_group`, `log_stream`, `event_id`, and `event_timestamp` where it has a time. A line of
     text: the `header` that it stood under, its `occurrence` where lines name themselves, and the `arrival_ms` of the record
-    that it came in first, if that was another one.
+    that it came in first, if that was another one. A line of a run: its `offset` where that is known, and its `part` if it
+    was the second, third, … of those in one message wrapper.
     """
     context = dict(shared)
+    if offset is not None:
+        context["offset"] = offset
     if "log_group" in shared:
         context["event_id"] = identity.decode("utf-8", "surrogatepass")
         if ms is not None:
             context["event_timestamp"] = ms
     elif b":" in identity:
         context["occurrence"] = int(identity.partition(b":")[0])
+    elif b"." in identity:
+        context["part"] = int(identity.partition(b".")[2])
     return context
 
 

@@ -306,7 +306,7 @@ def forwarded(raw: bytes, **more: Any) -> DeadLetter:  # noqa: ANN401 - fields b
 class Passes:
     """The receiver's way with such records, for a pipeline."""
 
-    def decode(self, data: bytes, _origin: Origin) -> Iterator[Decoded]:
+    def decode(self, data: bytes, _origin: Origin, **_: object) -> Iterator[Decoded]:
         return Forwarding(CodecOptions()).decode(data)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from vpcflow.codec.decoder import Decoder
-from vpcflow.types import Decoded, Origin
+from vpcflow.types import Decoded, LinesAt, Origin
 
 __all__ = ["decode_again"]
 
@@ -24,6 +24,8 @@ def decode_again(
         position: of the line or event in its record; negative: a record as a whole.
         context: `vpcflow.types.line_context` of the line. An event that has no `event_id` was no event: `raw` is its JSON.
     """
+    if position >= 0 and ("offset" in context or "part" in context):
+        return decoder.decode(_in_line(raw, context), origin, at=_place(position, context))
     if "log_group" in context:
         return decoder.decode(_payload(raw, context), origin, position=max(position, 0))
     arrival_ms = context.get("arrival_ms")
@@ -36,6 +38,23 @@ def decode_again(
         data = header.encode("utf-8", "surrogatepass") + b"\n" + raw
         return decoder.decode(data, origin, position=position - 1, occurrences=before)
     return decoder.decode(raw, origin, position=max(position, 0), occurrences=before)
+
+
+def _place(position: int, context: Mapping[str, str | int]) -> LinesAt:
+    offset = context.get("offset")
+    return LinesAt(
+        position=position, header=str(context.get("header", "")), offset=None if offset is None else int(offset)
+    )
+
+
+def _in_line(raw: bytes, context: Mapping[str, str | int]) -> bytes:
+    """Return the line of a run that this stood in, as far as its place in it counts."""
+    if "log_group" in context:
+        return _payload(raw, context)
+    part = int(context.get("part", 0))
+    if part == 0:
+        return raw
+    return json.dumps({"message": "\n" * part + raw.decode("utf-8", "surrogatepass")}).encode()
 
 
 def _payload(raw: bytes, context: Mapping[str, str | int]) -> bytes:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from vpcflow.codec.envelope import Control, EnvelopeError, Lines, Payload, envelopes, text_or_error
+from vpcflow.codec.envelope import Control, EnvelopeError, Payload, envelopes
 from vpcflow.codec.events import Events, log_events, without_long
-from vpcflow.codec.formats import FormatError, LineFormat, header_format, is_header, parse_format, rule_for
+from vpcflow.codec.formats import LineFormat, is_header, parse_format, rule_for
 from vpcflow.codec.framing import FramingError, members
 from vpcflow.codec.identity import event_hashes, origin_key
 from vpcflow.codec.lines import Batch, LineRenderer
 from vpcflow.codec.options import CodecOptions
-from vpcflow.codec.parts import read_mark
-from vpcflow.types import Decoded, Origin, Reason, Undecodable
+from vpcflow.codec.reading import Reading
+from vpcflow.codec.text import BOM, Item, lines_of, run_of, unpacked, unwrapped
+from vpcflow.types import Decoded, LinesAt, Origin, Reason, Undecodable
 
 __all__ = ["Decoder"]
 
@@ -23,33 +24,7 @@ _ROWS = 512
 _DAY_MS = 86_400_000
 _SOURCES = 1024
 _FOREVER_MS = 1 << 62
-_BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-
-# A line of text, or what is none.
-_Item = str | Payload | Control | EnvelopeError
-
-
-@dataclass(slots=True)
-class _Record:
-    """What is remembered while one record is decoded."""
-
-    origin: Origin
-    window: tuple[int, int] | None
-    position: int = 0  # of the next line or event in the record
-    occurrences: dict[str, int] | None = None  # of each line's text, where lines name themselves
-    header: LineFormat | None = None
-    header_text: str = ""
-    bad_header: str = ""  # why the last header cannot be used: to guess against what it says would lie
-    is_part: bool = False
-
-    def heed(self, content: bytes) -> None:
-        """Take over what the mark of a part says; the window stays that of the real arrival."""
-        mark = read_mark(content)
-        if mark is not None:
-            self.origin = replace(self.origin, arrival_ms=mark.arrival_ms)
-            self.occurrences = dict(mark.occurrences)
-            self.is_part = True
 
 
 class Decoder:
@@ -65,7 +40,13 @@ class Decoder:
         self._wanted: dict[str, bool] = {}
 
     def decode(
-        self, data: bytes, origin: Origin, *, position: int = 0, occurrences: Mapping[str, int] | None = None
+        self,
+        data: bytes,
+        origin: Origin,
+        *,
+        position: int = 0,
+        occurrences: Mapping[str, int] | None = None,
+        at: LinesAt | None = None,
     ) -> Iterator[Decoded]:
         """Yield the record in chunks, in input order. Never raises for bad data: that is an `Undecodable` in a chunk.
 
@@ -73,9 +54,15 @@ class Decoder:
         wrappers. Told apart by magic number and structure; base64 is never guessed.
         position, occurrences: where `data` is only a part of its record, the index of its first line or event, and how often
         a line's text came before it: see `vpcflow.codec.again`. A record that says so itself: see `vpcflow.codec.parts`.
+        at: `data` is a run of whole lines of an object, as they are in it: text, never unpacked. However an object is cut into
+        runs, its lines give the same documents. Its origin must have an identity (else ValueError).
         """
         known = dict(occurrences) if occurrences else None
-        record = _Record(origin, self._window(origin.arrival_ms), position, known)
+        record = Reading(origin, self._window(origin.arrival_ms), position, known)
+        if at is not None:
+            record.begin_run(at)
+            yield from self._items(run_of(data, record), record)
+            return
         try:
             for content in members(data, self._options.max_inflated_bytes):
                 yield from self._content(content, record)
@@ -92,26 +79,27 @@ class Decoder:
             int(arrival_ms + future * _DAY_MS) if future else _FOREVER_MS,
         )
 
-    def _content(self, content: bytes, record: _Record) -> Iterator[Decoded]:
-        content = content.removeprefix(_BOM)
+    def _content(self, content: bytes, record: Reading) -> Iterator[Decoded]:
+        content = content.removeprefix(BOM)
         if content.lstrip(_SPACE)[:1] == b"{":
             record.heed(content)
-            yield from self._items(_unwrapped(envelopes(content)), record)
+            yield from self._items(unwrapped(envelopes(content)), record)
         else:
-            yield from self._items(_unpacked(_lines(content)), record)
+            yield from self._items(unpacked(lines_of(content)), record)
 
-    def _items(self, items: Iterable[_Item], record: _Record) -> Iterator[Decoded]:
+    def _items(self, items: Iterable[Item], record: Reading) -> Iterator[Decoded]:
         """Decode what stands in a record. Lines are gathered into chunks; what is none ends a chunk, to keep the order."""
         events, bad = Events(), list[Undecodable]()
         for item in items:
             position = record.position
             if isinstance(item, EnvelopeError):
                 record.position += 1
-                bad.append(Undecodable(reason=item.reason, message=str(item), position=position, raw=item.raw))
+                bad.append(record.undecodable(item.reason, str(item), position, item.raw))
             elif isinstance(item, str) and not is_header(item):
                 record.position += 1
                 if item:
-                    events.add(item, position, _line_identity(item, position, record), record.origin.arrival_ms)
+                    identity = record.identity(item, position)
+                    events.add(item, record.place(position), identity, record.fallback_ms, record.offset)
             else:
                 if events.texts or bad:
                     yield self._lines_chunk(events, bad, record)
@@ -123,14 +111,14 @@ class Decoder:
         if events.texts or bad:
             yield self._lines_chunk(events, bad, record)
 
-    def _single(self, item: str | Control, record: _Record) -> Decoded:
+    def _single(self, item: str | Control, record: Reading) -> Decoded:
         position = record.position
         record.position += 1
         return self._header(item, record, position) if isinstance(item, str) else Decoded(lines=1, control=1)
 
     # CloudWatch Logs
 
-    def _payload(self, payload: Payload, record: _Record) -> Iterator[Decoded]:
+    def _payload(self, payload: Payload, record: Reading) -> Iterator[Decoded]:
         group, stream = payload.log_group, payload.log_stream
         if not self._is_wanted(group):
             record.position += len(payload.events)
@@ -146,8 +134,10 @@ class Decoder:
         source = f"log group {group!r}"
         for at in range(0, len(payload.events), _ROWS):
             raw_events = payload.events[at : at + _ROWS]
-            events, bad = log_events(raw_events, record.position, record.origin.arrival_ms)
+            events, bad = log_events(raw_events, record.position, record.fallback_ms)
             record.position += len(raw_events)
+            if record.is_run:
+                record.put_into_line(events, bad)
             yield self._chunk(events, bad, record, key, form, extras, shared, source)
 
     def _is_wanted(self, group: str) -> bool:
@@ -173,15 +163,13 @@ class Decoder:
 
     # Text
 
-    def _header(self, text: str, record: _Record, position: int) -> Decoded:
+    def _header(self, text: str, record: Reading, position: int) -> Decoded:
         configured = self._format("", "", record.origin.name)
-        try:
-            form = header_format(text)
-        except FormatError as error:
-            record.header, record.header_text, record.bad_header = None, text, str(error)
-            bad = Undecodable(reason=Reason.FORMAT, message=str(error), position=position, raw=text.encode())
+        wrong = record.take_header(text)
+        form = record.header
+        if form is None:
+            bad = record.undecodable(Reason.FORMAT, wrong, position, text.encode())
             return Decoded(lines=1, undecodable=[bad])
-        record.header, record.header_text, record.bad_header = form, text, ""
         notices = []
         if form.unknown:
             notices.append(f"{record.origin.name}: the header names unknown fields: {', '.join(form.unknown)}")
@@ -189,7 +177,7 @@ class Decoder:
             notices.append(f"{record.origin.name}: the header differs from the format in the settings, which is used")
         return Decoded(lines=1, headers=1, notices=notices)
 
-    def _lines_chunk(self, events: Events, bad: list[Undecodable], record: _Record) -> Decoded:
+    def _lines_chunk(self, events: Events, bad: list[Undecodable], record: Reading) -> Decoded:
         origin = record.origin
         arrival = "" if origin.arrival_ms is None else str(origin.arrival_ms)
         key = origin_key("record", origin.identity) if origin.identity else origin_key("text", arrival)
@@ -209,7 +197,7 @@ class Decoder:
         self,
         events: Events,
         bad: list[Undecodable],
-        record: _Record,
+        record: Reading,
         key: bytes,
         form: LineFormat | None,
         extras: Mapping[str, str | int],
@@ -217,7 +205,7 @@ class Decoder:
         source: str,
     ) -> Decoded:
         lines = len(events.texts) + len(bad)
-        bad = [one if one.context else replace(one, context=shared) for one in bad]
+        bad = [replace(one, context={**shared, **one.context}) for one in bad]
         events = without_long(events, bad, self._options.max_line_bytes, shared)
         batch = Batch(
             lines=events.texts,
@@ -225,6 +213,7 @@ class Decoder:
             fallback_ms=events.times,
             window=record.window,
             extras=dict(extras),
+            offsets=list(map(str, events.offsets)),
         )
         rendered, rejected, guesses = self._lines.render(batch, form)
         bad += [events.undecodable(one.place, one.reason, one.message, shared) for one in rejected]
@@ -239,53 +228,8 @@ class Decoder:
             shared=shared,
             identities=events.identities,
             times=events.times,
+            offsets=events.offsets,
             undecodable=bad,
             lines=lines,
             notices=[f"{source}: format guessed as {name}" for name in sorted(guesses)],
         )
-
-
-def _line_identity(text: str, position: int, record: _Record) -> bytes:
-    """Return the identity of a line of text: its place in a record that has a name, else its own text and how often it came."""
-    if record.origin.identity:
-        return b"%d" % position
-    if record.occurrences is None:
-        record.occurrences = {}
-    number = record.occurrences.get(text, 0)
-    record.occurrences[text] = number + 1
-    return b"%d:%b" % (number, text.encode("utf-8", "surrogatepass"))
-
-
-def _unwrapped(found: Iterable[Payload | Control | Lines | EnvelopeError]) -> Iterator[_Item]:
-    for one in found:
-        if isinstance(one, Lines):
-            yield from _unpacked(one.text.rstrip("\r\n").split("\n"))
-        else:
-            yield one
-
-
-def _unpacked(lines: Iterable[str | EnvelopeError]) -> Iterator[_Item]:
-    """Yield lines without the space around them; those that are JSON, as what stands in them.
-
-    Wrappers in wrappers end soon: each level doubles the escapes before a quote.
-    """
-    for line in lines:
-        if isinstance(line, EnvelopeError):
-            yield line
-            continue
-        text = line.strip()
-        if text.startswith("{"):
-            yield from _unwrapped(envelopes(text.encode("utf-8", "surrogatepass"), text))
-        else:
-            yield text
-
-
-def _lines(content: bytes) -> list[str | EnvelopeError]:
-    lines: list[str | EnvelopeError]
-    try:
-        lines = [*content.decode().split("\n")]
-    except UnicodeDecodeError:
-        lines = [text_or_error(raw) for raw in content.split(b"\n")]
-    if lines[-1] == "":
-        lines.pop()
-    return lines

@@ -28,7 +28,10 @@ _MARK = "\x01"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One place. source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `network_type`, `community_id`."""
+    """One place.
+
+    source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `offset`, `network_type`, `community_id`.
+    """
 
     source: str
     form: Form = Form.TEXT
@@ -102,8 +105,11 @@ def _ecs(tree: dict[str, Any], fields: tuple[Field, ...], options: CodecOptions)
         _put(tree, "event.original", _Leaf(_QUOTED_SITE, Site("message")))
 
 
-def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[str]) -> Layout:
-    """Return the layout for lines with these fields, in documents that carry the record's own `extras` (dotted names)."""
+def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[str], *, offsets: bool = False) -> Layout:
+    """Return the layout for lines with these fields, in documents that carry the record's own `extras` (dotted names).
+
+    `offsets`: of lines whose place in their object is known.
+    """
     tree: dict[str, Any] = {}
     _put(tree, "@timestamp", _Leaf(_QUOTED_SITE, Site("time")))
     for kind, value in (("type", "logs"), ("dataset", "aws.vpcflow"), ("namespace", options.namespace)):
@@ -111,6 +117,8 @@ def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[st
     _put(tree, "tags", _Leaf(json_text(list(options.tags))))
     for name in extras:
         _put(tree, name, _Leaf(f"{_MARK}{name}{_MARK}"))
+    if offsets:
+        _put(tree, "log.offset", _Leaf(_SITE, Site("offset")))
     if options.shape == "ecs":
         _ecs(tree, fields, options)
     else:

@@ -16,19 +16,25 @@ _UTF8_BYTES = 4  # a character takes at most
 
 @dataclass(slots=True)
 class Events:
-    """Lines on their way, as parallel lists: text, place in the record, identity, time (ms) if the transport has one."""
+    """Lines on their way, as parallel lists: text, place in the record, identity, time (ms) if the transport has one.
+
+    offsets: of lines whose place in their object is known; else empty.
+    """
 
     texts: list[str] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     identities: list[bytes] = field(default_factory=list)
     times: list[int | None] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
 
-    def add(self, text: str, position: int, identity: bytes, ms: int | None) -> None:
+    def add(self, text: str, position: int, identity: bytes, ms: int | None, offset: int | None = None) -> None:
         """Add one line."""
         self.texts.append(text)
         self.positions.append(position)
         self.identities.append(identity)
         self.times.append(ms)
+        if offset is not None:
+            self.offsets.append(offset)
 
     def undecodable(self, place: int, reason: Reason, message: str, shared: Mapping[str, str | int]) -> Undecodable:
         """Return the line at this place as one that gives no document; `shared` as in `Decoded`."""
@@ -37,7 +43,9 @@ class Events:
             message=message,
             position=self.positions[place],
             raw=self.texts[place].encode("utf-8", "surrogatepass"),
-            context=line_context(shared, self.identities[place], self.times[place]),
+            context=line_context(
+                shared, self.identities[place], self.times[place], self.offsets[place] if self.offsets else None
+            ),
         )
 
     def only(self, places: list[int]) -> Events:
@@ -47,11 +55,12 @@ class Events:
             [self.positions[place] for place in places],
             [self.identities[place] for place in places],
             [self.times[place] for place in places],
+            [self.offsets[place] for place in places] if self.offsets else [],
         )
 
 
-def log_events(raw_events: list[Any], first: int, arrival_ms: int | None) -> tuple[Events, list[Undecodable]]:
-    """Return CloudWatch log events. `id` is text, but emulators send numbers; without a time the arrival counts."""
+def log_events(raw_events: list[Any], first: int, fallback_ms: int | None) -> tuple[Events, list[Undecodable]]:
+    """Return CloudWatch log events. `id` is text, but emulators send numbers; without a time `fallback_ms` counts."""
     try:
         texts = [raw["message"] for raw in raw_events]
         names = [raw["id"] for raw in raw_events]
@@ -68,7 +77,7 @@ def log_events(raw_events: list[Any], first: int, arrival_ms: int | None) -> tup
         # Events without an id of their own would all be one and the same document.
         if isinstance(message, str) and type(name) in (str, int) and name != "":
             ms = raw.get("timestamp")
-            time = ms if type(ms) is int else arrival_ms
+            time = ms if type(ms) is int else fallback_ms
             events.add(message, position, str(name).encode("utf-8", "surrogatepass"), time)
             continue
         problem = "log event without id or message"

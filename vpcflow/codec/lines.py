@@ -32,6 +32,7 @@ class Batch:
     fallback_ms: Sequence[int | None]
     window: tuple[int, int] | None
     extras: dict[str, str | int]
+    offsets: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class _Work:
                 fallback_ms=batch.fallback_ms,
                 window=batch.window,
                 extras=batch.extras,
+                offsets=list(batch.offsets),
             )
         return Rows(
             hashes=[batch.hashes[place] for place in places],
@@ -106,6 +108,7 @@ class _Work:
             fallback_ms=[batch.fallback_ms[place] for place in places],
             window=batch.window,
             extras=batch.extras,
+            offsets=[batch.offsets[place] for place in places] if batch.offsets else [],
         )
 
 

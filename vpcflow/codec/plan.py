@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Literal
 
@@ -45,6 +45,7 @@ class Rows:
 
     hashes: the ids' second part. messages: the lines, ready to stand in JSON. fallback_ms: the time of rows whose format
     has no `end`, milliseconds; None where the transport told none. window: allowed time, (from, to) in milliseconds.
+    offsets: of the lines in their object, written down; empty where they are not known.
     """
 
     hashes: Cells
@@ -52,6 +53,7 @@ class Rows:
     fallback_ms: Sequence[int | None]
     window: tuple[int, int] | None
     extras: Mapping[str, str | int]
+    offsets: Cells = field(default_factory=list)
 
 
 class Plan:
@@ -62,23 +64,24 @@ class Plan:
         self._fields = fields
         self._options = options
         self._stamps = stamps
-        self._layouts: dict[tuple[str, ...], Layout] = {}
-        self._at = {field.name: place for place, field in enumerate(fields)}
-        self._checked = [(place, field.kind) for place, field in enumerate(fields)]
+        self._layouts: dict[tuple[tuple[str, ...], bool], Layout] = {}
+        self._at = {one.name: place for place, one in enumerate(fields)}
+        self._checked = [(place, one.kind) for place, one in enumerate(fields)]
 
-    def _layout(self, names: tuple[str, ...]) -> Layout:
-        found = self._layouts.get(names)
+    def _layout(self, names: tuple[str, ...], *, offsets: bool) -> Layout:
+        key = (names, offsets)
+        found = self._layouts.get(key)
         if found is None:
             if len(self._layouts) >= 64:  # noqa: PLR2004 - transports have a handful of field sets
                 self._layouts.clear()
-            found = self._layouts[names] = layout(self._fields, self._options, names)
+            found = self._layouts[key] = layout(self._fields, self._options, names, offsets=offsets)
         return found
 
     def render(self, columns: Sequence[Cells], rows: Rows) -> list[str]:
         r"""Return `action\ndocument\n` for each row. Raises BadColumnError or BadTimeError if any row is bad."""
         packed, stamps = self._checked_columns(columns)
         times = self._times(stamps, rows)
-        shape = self._layout(tuple(rows.extras))
+        shape = self._layout(tuple(rows.extras), offsets=bool(rows.offsets))
         cells = [self._cells(site, columns, rows, packed, stamps, times) for site in shape.sites]
         parts: list[Iterable[str]] = []
         for text, at in zip(pieces(shape, rows.extras), (*shape.order, None), strict=True):
@@ -138,6 +141,8 @@ class Plan:
             return rows.hashes
         if name == "message":
             return rows.messages
+        if name == "offset":
+            return rows.offsets
         if name in _STAMP_PART:
             return [stamp[_STAMP_PART[name]] for stamp in times]
         if name == "community_id":

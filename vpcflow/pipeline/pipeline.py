@@ -22,7 +22,7 @@ from vpcflow.pipeline.burial import Burial
 from vpcflow.pipeline.counts import Counts, Gauges, Once, Publisher
 from vpcflow.pipeline.flights import Delivers, Flight, Flights
 from vpcflow.pipeline.positions import Pending, Position, Settlement
-from vpcflow.types import Bulk, Decoded, Origin, Outcome
+from vpcflow.types import Bulk, Decoded, LinesAt, Origin, Outcome
 
 __all__ = ["BatchBounds", "Counts", "Decodes", "Delivers", "Pipeline", "Record"]
 
@@ -32,8 +32,8 @@ log = get_logger(__name__)
 class Decodes(Protocol):
     """The codec, as far as it is used here. Bad data is a value, never an exception."""
 
-    def decode(self, data: bytes, origin: Origin) -> Iterator[Decoded]:
-        """Yield chunks in input order."""
+    def decode(self, data: bytes, origin: Origin, *, at: LinesAt | None = None) -> Iterator[Decoded]:
+        """Yield chunks in input order. at: `data` is a run of an object's lines."""
         ...
 
 
@@ -42,11 +42,13 @@ class Record:
     """One record of a transport.
 
     position: (sequence number, number inside an aggregated record), rising from record to record.
+    at: where `data` stands in its object, if it is a run of lines.
     """
 
     data: bytes
     origin: Origin
     position: Position
+    at: LinesAt | None = None
 
 
 class Pipeline:
@@ -140,7 +142,7 @@ class Pipeline:
         self._make_room()
         pending = self._settlement.begin(record.position)
         source = self._source(record)
-        for decoded in self._decoder.decode(record.data, record.origin):
+        for decoded in self._decoder.decode(record.data, record.origin, at=record.at):
             self._burial.undecodable(decoded, source)
             self._count(decoded, source)
             self._gather(decoded, source, pending)

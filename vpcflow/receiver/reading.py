@@ -10,7 +10,7 @@ from vpcflow.codec import CodecOptions, Decoder
 from vpcflow.errors import DataError
 from vpcflow.pipeline.counts import Once, Storm
 from vpcflow.receiver.forwarded import Forwarding
-from vpcflow.types import Decoded, Origin
+from vpcflow.types import Decoded, LinesAt, Origin
 
 __all__ = ["Reader", "Storms"]
 
@@ -49,14 +49,14 @@ class Reader:
         self._storms = storms
         self._once = once
 
-    def decode(self, data: bytes, origin: Origin) -> Iterator[Decoded]:
+    def decode(self, data: bytes, origin: Origin, *, at: LinesAt | None = None) -> Iterator[Decoded]:
         """Yield the record in chunks, in input order.
 
         Raises:
             DataError: most of this sender's latest lines cannot be decoded.
         """
         ours = self._forwarding.recognise(data)
-        for chunk in self._forwarding.decode(data) if ours else self._decoder.decode(data, origin):
+        for chunk in self._forwarding.decode(data) if ours else self._decoder.decode(data, origin, at=at):
             bad = chunk.undecodable
             storm = self._storms.note(origin.name, max(chunk.lines, len(bad)), len(bad))
             if bad and storm:
