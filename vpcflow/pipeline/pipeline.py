@@ -211,7 +211,9 @@ class Pipeline:
 
     def _source(self, record: Record) -> Source:
         sequence, subsequence = record.position
-        identity = {**record.origin.fields, "sequence": str(sequence), "subsequence": subsequence}
+        identity = {**record.origin.fields}
+        if record.at is None:  # the number of a run of lines depends on how its object was cut
+            identity |= {"sequence": str(sequence), "subsequence": subsequence}
         now = self._clock.wall_ms()
         return Source(name=record.origin.name, identity=identity, first_seen_ms=now, origin=record.origin)
 
