@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import md5
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,7 +26,7 @@ class Stored:
     version: str = ""
 
     def __post_init__(self) -> None:
-        self.etag = self.etag or md5(self.data).hexdigest()
+        self.etag = self.etag or sha256(self.data).hexdigest()[:32]
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Fault:
 
     status, code, message: an error of S3. after: the answer ends after so many bytes of its body. stall: it says nothing
     more then, until the store closes. becomes: the object is overwritten before it is answered. headers: more of them.
-    whole: the range is not heeded. delay: seconds between bytes.
+    whole: the range is not heeded.
     """
 
     status: int = 0
@@ -83,7 +84,7 @@ class Store:
         stored = self.objects[bucket, key] = Stored(data, etag, version)
         return stored
 
-    def client(self, read_seconds: float = 5.0) -> Any:
+    def client(self, read_seconds: float = 5.0) -> Any:  # noqa: ANN401
         return s3_client(region="eu-central-1", endpoint=self.url, read_seconds=read_seconds)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -138,7 +139,8 @@ class Store:
             self.closing.wait()
         if fault.after is not None or fault.stall:
             request.close_connection = True
-            request.connection.close()
+            with suppress(OSError):
+                request.connection.shutdown(socket.SHUT_RDWR)
 
     def _refuse(
         self, request: BaseHTTPRequestHandler, status: int, code: str, message: str, more: dict[str, str] | None = None

@@ -115,6 +115,7 @@ class ObjectReader:
             try:
                 answer = self._ask(span)
             except Lost as lost:
+                self._fruitless += 1
                 self._lost(lost, 0)
             except ObjectChanged:
                 if not self.etag:
@@ -143,6 +144,7 @@ class ObjectReader:
                         f"{self.where}: overwritten while it was read; read it again from its beginning"
                     )
             except Lost as lost:
+                self._fruitless += 1
                 self._lost(lost, start)
             else:
                 return answer["Body"]
@@ -174,6 +176,7 @@ class ObjectReader:
         """Yield the bytes from `at` to `end`; `body` brings the first of them."""
         try:
             while True:
+                self._fruitless += 1
                 try:
                     for piece in self._pieces(body):
                         self._fruitless = 0
@@ -204,13 +207,12 @@ class ObjectReader:
 
     def _lost(self, lost: Lost, at: int) -> None:
         """Wait before the next request, or raise because it would be one too many."""
-        self._fruitless += 1
         if self._fruitless >= self._attempts:
             place = f"after {at} of {self.size} bytes" if self.size else "at its beginning"
             raise ObjectAway(
                 f"{self.where}: {lost} ({place}, {self._fruitless} requests in a row); try again later"
             ) from lost
-        longest = min(_FIRST_WAIT * 2 ** (self._fruitless - 1), _LONGEST_WAIT)
+        longest = min(_FIRST_WAIT * 2**self._fruitless, _LONGEST_WAIT)
         seconds = longest * (1 + random.random()) / 2  # noqa: S311 - so that many readers do not come back at once
         sleep_interruptibly(seconds, clock=self._clock, should_stop=self._should_stop)
 

@@ -119,4 +119,4 @@ def _before_damage(unpacker: zlib._Decompress, portion: bytes) -> bytes:
             found += unpacker.decompress(portion[at : at + 1], _OUT)
     except zlib.error:
         pass
-    return bytes(found[:_OUT])
+    return bytes(found)

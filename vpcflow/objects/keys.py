@@ -32,6 +32,7 @@ _ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:aws-account-id=)?(?P<account>[^/=]+)/"
 _FILE = re.compile(
     r"(?P<account>[0-9]{12})_vpcflowlogs_(?P<region>[a-z0-9-]+)_(?P<flow_log>fl-[0-9a-z]+)_(?P<time>[0-9]{8}T[0-9]{4}Z)_[^/_]*"
 )
+_DAY_DIGITS = 8
 _DEEPEST = 24  # folders in each other
 
 
@@ -140,7 +141,7 @@ def _day_of(path: str) -> str | None:
 
 
 def _moment(day: str, hour: str) -> datetime | None:
-    return _time(day + (hour or "00"), "%Y%m%d%H")
+    return _time(f"{day}{hour or '00'}00", "%Y%m%d%H%M") if len(day) == _DAY_DIGITS else None
 
 
 def _time(text: str, form: str) -> datetime | None:
