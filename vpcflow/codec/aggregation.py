@@ -7,6 +7,7 @@ index in its aggregated record is its subsequence number in both.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from hashlib import md5
 
@@ -23,7 +24,7 @@ _LARGEST_TAG = (1 << 32) - 1
 _DEEPEST = 100  # groups in groups: protobuf's own limit
 
 _RECORDS = 3  # in AggregatedRecord
-_PARTITION_KEY_INDEX, _DATA = 1, 3  # in Record, both required
+_PARTITION_KEY_INDEX, _DATA, _TAGS = 1, 3, 4  # in Record; the first two are required
 
 
 class AggregationError(ValueError):
@@ -59,6 +60,8 @@ def _data(record: bytes, index: int) -> bytes:
             data = value  # the last one counts, says protobuf
         elif number == _PARTITION_KEY_INDEX and kind == _VARINT:
             has_key = True
+        elif number == _TAGS and kind == _BYTES:
+            deque(_fields(value), maxlen=0)  # must be readable, then they are let go
     if data is None or not has_key:
         raise AggregationError(f"user record {index} has no {'data' if data is None else 'partition key'}")
     return data
@@ -71,7 +74,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
     while at < len(message):
         tag, at = _varint(message, at)
         number, kind = tag >> 3, tag & 7
-        if number == 0 or tag > _LARGEST_TAG:
+        if tag > _LARGEST_TAG or (number == 0 and not groups):
             raise AggregationError(f"no field of protobuf at byte {at}")
         size, at = _size(message, at, kind)
         value, at = message[at : at + size], at + size
