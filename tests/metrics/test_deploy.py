@@ -25,7 +25,10 @@ RULES: list[dict[str, Any]] = [
 ]
 SCRAPED = ("job", "instance")  # what Prometheus adds to each series
 COUNTERS = [metric for metric in ALL if isinstance(metric, Counter)]
-LAMBDAS_ONLY = {catalog.ANSWERS.exposed, catalog.REINGESTED.exposed}
+LAMBDAS_ONLY = {
+    metric.exposed
+    for metric in (catalog.ANSWERS, catalog.REINGESTED, catalog.ITEMS, catalog.EMPTY_ITEMS, catalog.OBJECTS)
+}
 RECEIVERS_ONLY = {
     catalog.FIREHOSE_REQUESTS.exposed,
     catalog.FIREHOSE_SECONDS.exposed,

@@ -165,6 +165,23 @@ ANSWERS = Counter(
 )
 REINGESTED = Counter("reingested", "Parts of records that had no room in a reply, put into the stream once more.")
 
+# The forwarder.
+ITEMS = Counter(
+    "items",
+    "What the forwarder's events held (messages of SQS, records of Kinesis, payloads of CloudWatch Logs, events of S3), by "
+    "result: `settled`, `failed` (it comes again).",
+    labels=("result",),
+    values=("settled", "failed"),
+)
+EMPTY_ITEMS = Counter("empty_items", "Those of them with nothing in them.")
+OBJECTS = Counter(
+    "objects",
+    "S3 objects the forwarder was told of, by result: `settled`, `skipped` (by its key), `gone` (a dead letter now); and "
+    "`handed_over`, messages of which something is left for another invocation.",
+    labels=("result",),
+    values=("settled", "skipped", "gone", "handed_over"),
+)
+
 # The HTTP receiver of Firehose.
 FIREHOSE_REQUESTS = Counter(
     "firehose_requests",

@@ -1,0 +1,101 @@
+"""The function over real S3 and SQS emulators and an engine that remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from forwarder.program import Program
+from tests.forwarder.engine import MemoryEngine
+from tests.forwarder.events import FUNCTION, object_key
+from tests.forwarder.standin import Outputs
+from vpcflow.clock import Clock, SystemClock
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.metrics.meters import Tally
+from vpcflow.settings.load import load
+
+
+@dataclass
+class Context:
+    """The part of Lambda's context that is looked at."""
+
+    seconds: float = 60.0
+    invoked_function_arn: str = FUNCTION
+    function_name: str = "forwarder"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(self.seconds * 1000)
+
+
+@dataclass
+class Scene:
+    """bucket: of the objects; letters: of the dead letters; queue_url: of a queue of moto."""
+
+    engine: MemoryEngine
+    s3: Any
+    sqs: Any
+    aws_url: str
+    bucket: str
+    letters: str
+    queue_url: str
+    environ: dict[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    match: str = "*"
+    _program: Program | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    def settings(self) -> dict[str, str]:
+        given = {
+            "ELASTICSEARCH__HOSTS": self.engine.url,
+            "INDEX__MODE": "pattern",
+            "INDEX__NAME": "flows-{yyyy}",
+            "DEADLETTERS__KIND": "s3",
+            "DEADLETTERS__BUCKET": self.letters,
+            "DEADLETTERS__S3_ENDPOINT": self.aws_url,
+            "OBJECTS__S3_ENDPOINT": self.aws_url,
+            "FORWARDER__SQS_ENDPOINT": self.aws_url,
+            "FORWARDER__DEADLINE_MARGIN_SECONDS": "10",
+            **self.environ,
+        }
+        return {f"VPCFLOW_{name}": value for name, value in given.items()}
+
+    def program(self) -> Program:
+        if self._program is None:
+            environ = {"AWS_LAMBDA_FUNCTION_NAME": "forwarder", "AWS_REGION": "eu-west-1", **self.settings()}
+            settings = load(None, self.settings()).settings
+            self._program = Program(settings, Outputs(settings, environ, self.clock, self.match), environ, self.clock)
+        return self._program
+
+    def handle(self, event: object, *, seconds: float = 60.0, arn: str = FUNCTION) -> dict[str, Any]:
+        """Return the answer, as it goes over the wire."""
+        self.tally = Tally()
+        answer = self.program().answer(event, Context(seconds, arn), self.tally)
+        value: dict[str, Any] = json.loads(json.dumps(answer))
+        return value
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.tally.snapshot().counters.get((name, tuple(labels.values())), 0)
+
+    def put(self, data: bytes, name: str = "") -> str:
+        """Put an object; return its key."""
+        self.s3.put_object(Bucket=self.bucket, Key=name or object_key(), Body=data)
+        return name or object_key()
+
+    def kept(self) -> list[DeadLetter]:
+        """Return the dead letters."""
+        found = []
+        for one in self.s3.list_objects_v2(Bucket=self.letters).get("Contents", []):
+            body = self.s3.get_object(Bucket=self.letters, Key=one["Key"])["Body"].read()
+            found += [DeadLetter.from_json(line) for line in body.splitlines()]
+        return found
+
+    def queued(self) -> Sequence[dict[str, Any]]:
+        """Take the messages out of the queue."""
+        taken: list[dict[str, Any]] = []
+        while found := self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for one in found:
+                self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=one["ReceiptHandle"])
+            taken += found
+        return taken
