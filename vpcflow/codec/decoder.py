@@ -14,7 +14,7 @@ from vpcflow.codec.identity import event_hashes, origin_key
 from vpcflow.codec.lines import Batch, LineRenderer
 from vpcflow.codec.options import CodecOptions
 from vpcflow.codec.reading import Reading
-from vpcflow.codec.text import BOM, Item, lines_of, run_of, unpacked, unwrapped
+from vpcflow.codec.text import BOM, HeaderEnds, Item, lines_of, run_of, unpacked, unwrapped
 from vpcflow.types import Decoded, LinesAt, Origin, Reason, Undecodable
 
 __all__ = ["Decoder"]
@@ -104,17 +104,25 @@ class Decoder:
                 if events.texts or bad:
                     yield self._lines_chunk(events, bad, record)
                     events, bad = Events(), []
-                yield from self._payload(item, record) if isinstance(item, Payload) else [self._single(item, record)]
+                yield from self._other(item, record)
             if len(events.texts) + len(bad) >= _ROWS:
                 yield self._lines_chunk(events, bad, record)
                 events, bad = Events(), []
         if events.texts or bad:
             yield self._lines_chunk(events, bad, record)
 
-    def _single(self, item: str | Control, record: Reading) -> Decoded:
+    def _other(self, item: str | Payload | Control | HeaderEnds, record: Reading) -> Iterator[Decoded]:
+        if isinstance(item, Payload):
+            yield from self._payload(item, record)
+            return
         position = record.position
         record.position += 1
-        return self._header(item, record, position) if isinstance(item, str) else Decoded(lines=1, control=1)
+        if isinstance(item, str):
+            yield self._header(item, record, position)
+        elif isinstance(item, Control):
+            yield Decoded(lines=1, control=1)
+        else:
+            record.take_header(item.text)
 
     # CloudWatch Logs
 

@@ -55,14 +55,13 @@ class Reading:
             raise ValueError("a run of lines needs an origin with an identity")
         self.is_run = True
         self.line, self.offset = at.position, at.offset
-        if at.header:
-            self.take_header(at.header)
+        self.take_header(at.header)
 
     def take_header(self, text: str) -> str:
-        """Read the next lines as this header says; return why that cannot be, else an empty text."""
+        """Read the next lines as this header says, empty: as without one; return why that cannot be, else an empty text."""
         self.header_text = text
         try:
-            self.header, self.bad_header = header_format(text), ""
+            self.header, self.bad_header = header_format(text) if text else None, ""
         except FormatError as error:
             self.header, self.bad_header = None, str(error)
         return self.bad_header

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from vpcflow.codec.envelope import Control, EnvelopeError, Lines, Payload, envelopes, text_or_error
 from vpcflow.codec.reading import Reading
 
-__all__ = ["BOM", "Item", "lines_of", "run_of", "unpacked", "unwrapped"]
+__all__ = ["BOM", "HeaderEnds", "Item", "lines_of", "run_of", "unpacked", "unwrapped"]
 
 BOM = b"\xef\xbb\xbf"
 
+
+@dataclass(frozen=True, slots=True)
+class HeaderEnds:
+    """The header that stood in a message wrapper holds no longer: `text` does again."""
+
+    text: str
+
+
 # A line of text, or what is none.
-Item = str | Payload | Control | EnvelopeError
+Item = str | Payload | Control | EnvelopeError | HeaderEnds
 
 
 def lines_of(content: bytes) -> list[str | EnvelopeError]:
@@ -55,7 +64,8 @@ def unpacked(lines: Iterable[str | EnvelopeError]) -> Iterator[Item]:
 def run_of(data: bytes, reading: Reading) -> Iterator[Item]:
     """Yield what stands in a run of lines, `unpacked`, each after `reading` was told of the line that it stands in.
 
-    A byte order mark is none of the text, at the beginning of an object only.
+    A byte order mark is none of the text, at the beginning of an object only. A header in a message wrapper holds up to the
+    end of its line: who cuts the object looks for headers at the beginnings of lines.
     """
     if reading.line == 0 and not reading.offset and data.startswith(BOM):
         data = data[len(BOM) :]
@@ -68,7 +78,10 @@ def run_of(data: bytes, reading: Reading) -> Iterator[Item]:
         if isinstance(text, str) and "{" not in text:
             yield text.strip()
         else:
+            header = reading.header_text
             yield from unpacked([text])
+            if reading.header_text != header:
+                yield HeaderEnds(header)
         line += 1
         if offset is not None:
             offset += len(raw) + 1

@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from vpcflow.types import Origin
 
@@ -69,7 +70,7 @@ class DeadLetter:
 
     def to_json(self) -> bytes:
         """Return one line of ASCII with its newline; `raw` as text, or as `raw_base64` where it is not UTF-8."""
-        entry: dict[str, object] = {
+        entry: dict[str, Any] = {
             "format_version": self.format_version,
             "reason": self.reason,
             "error_type": self.error_type,
@@ -86,6 +87,8 @@ class DeadLetter:
                 "arrival_ms": self.origin.arrival_ms,
                 "fields": dict(self.origin.fields),
             }
+            if self.origin.time_ms is not None:
+                entry["origin"]["time_ms"] = self.origin.time_ms
             entry["context"] = dict(self.context)
             entry["document_id"] = self.document_id
         try:
@@ -120,6 +123,7 @@ class DeadLetter:
                     identity=b64decode(origin["identity_base64"], validate=True),
                     name=entry["source"],
                     arrival_ms=origin["arrival_ms"],
+                    time_ms=origin.get("time_ms"),
                     fields=origin["fields"],
                 )
             return cls(raw=raw, origin=origin, **entry)
