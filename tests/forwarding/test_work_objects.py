@@ -8,32 +8,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from tests.forwarding.scene import KEY, REF, Fan, lines
 from tests.objects.stores import Fault, Store, running
-from vpcflow.clock import FakeClock, SystemClock
-from vpcflow.codec import CodecOptions, Decoder
-from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.clock import SystemClock
 from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.forwarding.reading import Reader
 from vpcflow.forwarding.work import Done, Feed, Left, Result, forward_object, hand_over
 from vpcflow.objects.reference import ObjectRef
-from vpcflow.pipeline.pipeline import BatchBounds, Pipeline, Record
-from vpcflow.pipeline.positions import Position
-from vpcflow.retry import RetryPolicy
 from vpcflow.settings.model import Limits, Objects
-from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import MemorySink
-
-NAME = "123456789012_vpcflowlogs_eu-central-1_fl-1_20261101T0005Z_a.log.gz"
-KEY = f"AWSLogs/123456789012/vpcflowlogs/eu-central-1/2026/11/01/{NAME}"
-REF = ObjectRef(bucket="logs", key=KEY)
-HEADER = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-)
-
-
-def lines(count: int) -> list[str]:
-    flow = "2 123456789012 eni-1 10.0.0.1 10.0.0.2 {port} 443 6 1 40 1793491200 {end} ACCEPT OK"
-    return [HEADER, *(flow.format(port=1000 + n, end=1793491200 + n) for n in range(count))]
 
 
 @pytest.fixture
@@ -42,38 +25,6 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with running() as given:
         yield given
-
-
-@dataclass
-class Fan:
-    """One output."""
-
-    sink: MemorySink
-    letters: MemoryDeadLetters
-    lines: int = 0
-    pipeline: Pipeline = field(init=False)
-
-    def __post_init__(self) -> None:
-        clock = FakeClock()
-        bounds = BatchBounds(max_bytes=20_000, max_actions=50, max_age_seconds=60, storm_fraction=1.0)
-        delivery = Delivery(self.sink, RetryPolicy(), clock, lambda: False, lambda _reason, _seconds: None)
-        self.pipeline = Pipeline(
-            decoder=Decoder(CodecOptions()), delivery=delivery, deadletters=self.letters, bounds=bounds, clock=clock
-        )
-
-    def submit(self, record: Record) -> None:
-        self.lines += record.data.count(b"\n")
-        self.pipeline.submit(record)
-
-    def keep(self, letter: DeadLetter) -> None:
-        self.letters.put(letter)
-
-    def flush(self, seconds: float) -> bool:
-        return self.pipeline.flush(seconds=seconds)
-
-    @property
-    def open(self) -> set[Position]:
-        return {*self.pipeline.open}
 
 
 @dataclass
