@@ -276,7 +276,7 @@ def test_without_a_record_age_records_expire_and_are_lost_in_silence() -> None:
     streaming = Streaming(Told(boom), on_failure=bucket)
     streaming.put(b"a")
     streaming.times.drain()
-    assert streaming.clock.monotonic() >= 24 * 3600
+    assert 24 * 3600 <= streaming.clock.monotonic() <= 24 * 3600 + 300
     assert [one.data for one in streaming.mapping.lost] == [b"a"]
     assert bucket.records == []
 
@@ -291,13 +291,13 @@ def test_records_that_were_not_read_in_time_are_lost_too() -> None:
 
 def test_a_throttled_call_costs_no_retry() -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html: "Before invocation"."""
-    time, told = clock(), Told()
+    time, told = clock(), Told(lambda event: boom(event) if len(told.events) == 1 else ALL_DONE)
     stream = Stream("flows", time)
     target = Target(call=in_process(told, time).call, throttled=lambda moment: moment < 3600)
-    mapping = KinesisMapping(stream, target, retries=0)
+    mapping = KinesisMapping(stream, target, retries=1)
     stream.put(b"a")
     Times(time, mapping).drain()
-    assert told.sizes() == [1]
+    assert told.sizes() == [1, 1]
     assert len(mapping.done) == 1
     assert time.monotonic() >= 3600
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.eventsources.emulator.actors import Times
-from tests.eventsources.emulator.function import Target, in_process, in_runtime
+from tests.eventsources.emulator.function import Target, TooLarge, in_process, in_runtime
 from tests.eventsources.emulator.limits import PAYLOAD_BYTES, Refused
 from tests.eventsources.emulator.queue import Queue
 from tests.eventsources.emulator.sqs import SqsMapping
@@ -200,7 +200,10 @@ def test_an_event_is_never_larger_than_6_mb() -> None:
 
 
 def test_the_payload_that_lambda_takes_is_held() -> None:
-    """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: an answer of more than 6 MB is an error."""
+    """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB for request and answer."""
+    target = in_process(Told(), clock())
+    with pytest.raises(TooLarge):
+        target.invoke({"text": "x" * PAYLOAD_BYTES}, 0)
     mapped = Mapped(Told(lambda _event: {**ALL_DONE, "more": "x" * PAYLOAD_BYTES}))
     mapped.send("a")
     mapped.times.run_for(1)

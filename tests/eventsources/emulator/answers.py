@@ -58,9 +58,7 @@ def _identifier(row: object, ids: Collection[str]) -> str:
     if not isinstance(row, dict) or "itemIdentifier" not in row:
         raise WholeBatch(f"no itemIdentifier in {row!r}")
     name = row["itemIdentifier"]
-    if not isinstance(name, str) or not name:
-        raise WholeBatch(f"an empty or null itemIdentifier: {name!r}")
-    if name not in ids:
+    if not isinstance(name, str) or name not in ids:
         raise WholeBatch(f"an itemIdentifier of nothing in the batch: {name!r}")
     return name
 
