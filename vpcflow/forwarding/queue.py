@@ -151,19 +151,20 @@ class Keeper:
         return float(self._queue.visibility_seconds)
 
     def _renew(self, message: Message, now: float) -> None:
-        left = int(_HIDDEN_AT_MOST_SECONDS - (now - message.received_at)) - 1
+        is_urgent = message.hidden_until - now <= self._period * _LET_GO_BEFORE
+        limit = message.received_at + _HIDDEN_AT_MOST_SECONDS - 1
         why = "SQS hides no message for more than 12 hours"
-        if left > 0:
+        if message.hidden_until < limit - 1:
             try:
-                self._queue.hide(message, min(self._queue.visibility_seconds, left))
+                self._queue.hide(message, int(min(self._period, limit - now)))
             except VpcFlowError as error:
                 why = str(error)
-                if error.exit_code == EX_TEMPFAIL and message.hidden_until - now > self._period * _LET_GO_BEFORE:
+                if error.exit_code == EX_TEMPFAIL and not is_urgent:
                     log.warning("a message is not kept hidden yet; it is tried again", extra=_fields(message, why))
                     return
             else:
                 return
-        elif message.hidden_until - now > self._period * _LET_GO_BEFORE:
+        elif not is_urgent:
             return
         message.lost = True
         log.warning("a message is let go: somebody else may receive it", extra=_fields(message, why))
