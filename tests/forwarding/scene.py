@@ -10,6 +10,7 @@ from vpcflow.codec import CodecOptions, Decoder
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.deadletters.memory import MemoryDeadLetters
 from vpcflow.objects.reference import ObjectRef
+from vpcflow.pipeline.counts import Counts
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline, Record
 from vpcflow.pipeline.positions import Position
 from vpcflow.retry import RetryPolicy
@@ -59,6 +60,10 @@ class Fan:
 
     def flush(self, seconds: float) -> bool:
         return self.pipeline.flush(seconds=seconds)
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        return {"default": self.pipeline.counts}
 
     @property
     def open(self) -> set[Position]:

@@ -10,10 +10,10 @@ What the Lambda and `vpcflow forward` share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from vpcflow.errors import VpcFlowError
 from vpcflow.forwarding.work import Deadline, Done, Fan, Feed, Reads, Result, Walk, begin, hand_over, settle
@@ -21,6 +21,8 @@ from vpcflow.objects.notification import references
 from vpcflow.objects.reference import ObjectRef
 
 __all__ = ["Messages", "OpenFan", "Tally"]
+
+Branches = Any  # `vpcflow.forwarding.outputs.Branches`, which only those look into who give the parts
 
 
 class OpenFan(Fan, Protocol):
@@ -47,7 +49,6 @@ class Tally:
 class _Message:
     walks: list[Walk] = field(default_factory=list)
     problem: str = ""
-    queue_arn: str = ""
 
 
 class Messages:
@@ -56,9 +57,9 @@ class Messages:
     def __init__(
         self,
         *,
-        route: Callable[[str], object],
-        open_fan: Callable[[object], OpenFan],
-        reads: Callable[[object], Reads],
+        route: Callable[[str], Branches],
+        open_fan: Callable[[Branches], OpenFan],
+        reads: Callable[[Branches], Reads],
         send: Callable[[ObjectRef], None] | None,
         deadline: Deadline,
         max_continuations: int,
@@ -99,16 +100,32 @@ class Messages:
             queue_arn: where it came from; tells the input where no pattern matches the object itself.
             deadline: of this message alone.
         """
-        message = self._messages[name] = _Message(queue_arn=queue_arn)
-        self.tally.messages += 1
         try:
             refs = references(body)
+        except VpcFlowError as error:
+            self.tally.messages += 1
+            self._messages[name] = _Message(problem=str(error))
+        else:
+            self.take_objects(name, refs, queue_arn, deadline=deadline)
+
+    def take_objects(
+        self, name: str, refs: Sequence[ObjectRef], queue_arn: str = "", *, deadline: Deadline | None = None
+    ) -> None:
+        """Send some objects; as `take`, for something that names them without a message."""
+        message = self._messages[name] = _Message()
+        self.tally.messages += 1
+        try:
             feeds = [self._feed(ref, queue_arn) for ref in refs]
         except VpcFlowError as error:
             message.problem = str(error)
             return
         for ref, (feed, reads) in zip(refs, feeds, strict=True):
             message.walks.append(begin(ref, feed, reads=reads, deadline=deadline or self._deadline))
+
+    def results(self, name: str) -> tuple[str, list[Result]]:
+        """Return why nothing of a message was sent, '' if it was; and how its objects stand now, without handing over."""
+        message = self._messages[name]
+        return message.problem, [walk.result() for walk in message.walks]
 
     def settle(self, seconds: float) -> bool:
         """Wait so long at most, for each input, for what is on its way; say whether all that was sent is settled."""
@@ -153,7 +170,7 @@ class Messages:
             self._feeds[key] = Feed(fan)
         return self._feeds[key], self._reads(branches)
 
-    def _branches(self, ref: ObjectRef, queue_arn: str) -> object:
+    def _branches(self, ref: ObjectRef, queue_arn: str) -> Branches:
         """Return those of the object; of its queue where no input names the object."""
         partition = queue_arn.split(":")[1] if queue_arn.startswith("arn:") else "aws"
         try:
