@@ -78,6 +78,7 @@ LINES = [
     payload(event(5, FLOW), group="skipped").encode(),
     b'{"messageType": "CONTROL_MESSAGE"}',
     b'{"messageType": "NOPE"}',
+    wrapped('{"no": 1}', '{"no": 1}', "version srcaddr srcaddr end", "version srcaddr srcaddr end").encode(),
     b'{"damaged',
 ]
 OBJECTS = st.builds(
@@ -88,7 +89,7 @@ OBJECTS = st.builds(
 )
 
 
-def cut(data: bytes, cuts: list[int]) -> Iterator[tuple[bytes, LinesAt]]:
+def cut(data: bytes, cuts: list[int], *, offsets: bool = True) -> Iterator[tuple[bytes, LinesAt]]:
     """Cut an object after so many lines each, and tell what stands before a piece, line by line."""
     lines = [one + b"\n" for one in data.split(b"\n")]
     lines[-1] = lines[-1][:-1]
@@ -97,7 +98,7 @@ def cut(data: bytes, cuts: list[int]) -> Iterator[tuple[bytes, LinesAt]]:
         piece = lines[position:end]
         if not piece or piece == [b""]:
             continue
-        yield b"".join(piece), LinesAt(position=position, header=header, offset=offset)
+        yield b"".join(piece), LinesAt(position=position, header=header, offset=offset if offsets else None)
         for line in piece:
             text = line.removeprefix(b"\xef\xbb\xbf" if offset == 0 else b"").decode(errors="replace").strip()
             header = text if is_header(text) else header
@@ -146,11 +147,11 @@ def whole(data: bytes, decoder: Decoder = DECODER, *, offset: int | None = 0, or
     return Found(list(decoder.decode(data, origin, at=LinesAt(position=0, offset=offset))))
 
 
-@given(OBJECTS, st.lists(st.integers(1, 12), max_size=6).map(sorted))
+@given(OBJECTS, st.lists(st.integers(1, 12), max_size=6).map(sorted), st.booleans())
 @settings(max_examples=400)
-def test_however_an_object_is_cut_its_lines_give_the_same(data: bytes, cuts: list[int]) -> None:
-    parts = [list(DECODER.decode(piece, ORIGIN, at=at)) for piece, at in cut(data, cuts)]
-    assert Found([chunk for part in parts for chunk in part]).all == whole(data).all
+def test_however_an_object_is_cut_its_lines_give_the_same(data: bytes, cuts: list[int], offsets: bool) -> None:  # noqa: FBT001
+    parts = [list(DECODER.decode(piece, ORIGIN, at=at)) for piece, at in cut(data, cuts, offsets=offsets)]
+    assert Found([chunk for part in parts for chunk in part]).all == whole(data, offset=0 if offsets else None).all
 
 
 @given(OBJECTS)
@@ -176,6 +177,8 @@ def test_no_two_lines_have_one_id(data: bytes) -> None:
     found = whole(data)
     names = [name for name, (*_, context) in zip(found.ids, found.items, strict=True) if "log_group" not in context]
     assert len(set(names)) == len(names)
+    bad = [(one.position, *sorted(one.context.items())) for one in found.bad if "log_group" not in one.context]
+    assert len(set(bad)) == len(bad)
 
 
 PLAIN = st.lists(
@@ -227,6 +230,13 @@ def test_many_lines_are_numbered_over_the_bounds_of_chunks() -> None:
     found = Found(chunks)
     assert [position for _, _, position, _ in found.items] == list(range(40, 1540))
     assert found.documents[-1]["log"]["offset"] == 100_000 + len("\n".join(lines)) - len(lines[-1])
+
+
+def test_a_byte_order_mark_is_one_at_the_beginning_only() -> None:
+    for at in (LinesAt(position=1), LinesAt(position=1, offset=1)):
+        [chunk] = DECODER.decode(b"\xef\xbb\xbf" + FLOW.encode(), ORIGIN, at=at)
+        assert [one.reason for one in chunk.undecodable] == [Reason.VALUE]
+    assert whole(b"\xef\xbb\xbf" + FLOW.encode()).documents[0]["log"]["offset"] == 3
 
 
 def test_a_run_is_text_whatever_it_begins_with() -> None:

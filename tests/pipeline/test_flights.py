@@ -17,7 +17,7 @@ from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Tally
 from vpcflow.pipeline.pipeline import BatchBounds, Pipeline, Record
 from vpcflow.sink.memory import MemorySink
-from vpcflow.types import Answer, Bulk, Decoded, ItemError, LinesAt, Origin, Outcome
+from vpcflow.types import Answer, Bulk, Decoded, ItemError, Origin, Outcome
 
 PATIENCE = 20.0  # of a test; nothing here takes that long unless it hangs
 
@@ -25,7 +25,7 @@ PATIENCE = 20.0  # of a test; nothing here takes that long unless it hangs
 class Lines:
     """The decoder: one document for each character."""
 
-    def decode(self, data: bytes, origin: Origin, *, at: LinesAt | None = None) -> Iterator[Decoded]:
+    def decode(self, data: bytes, origin: Origin, **_: object) -> Iterator[Decoded]:
         names = [f"{origin.name}-{n}{letter}" for n, letter in enumerate(data.decode())]
         body = "".join(f'{{"create":{{"_id":"{name}"}}}}\n{{"@timestamp":1}}\n' for name in names)
         yield Decoded(

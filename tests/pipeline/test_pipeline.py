@@ -24,13 +24,13 @@ from vpcflow.retry import RetryPolicy
 from vpcflow.sink.abstract import Sink
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.memory import Fault, FaultySink, MemorySink
-from vpcflow.types import Answer, Bulk, Decoded, LinesAt, Origin, Outcome, Reason, Undecodable
+from vpcflow.types import Answer, Bulk, Decoded, Origin, Outcome, Reason, Undecodable
 
 
 class Letters:
     """The decoder."""
 
-    def decode(self, data: bytes, origin: Origin, *, at: LinesAt | None = None) -> Iterator[Decoded]:
+    def decode(self, data: bytes, origin: Origin, **_: object) -> Iterator[Decoded]:
         at = 0
         for chunk in data.decode().split("|"):
             yield self.chunk(chunk, at, origin.identity.decode())
