@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from vpcflow.codec.envelope import Control, EnvelopeError, Payload, envelopes
 from vpcflow.codec.events import Events, log_events, without_long
+from vpcflow.codec.filters import Where, compile_filter
 from vpcflow.codec.formats import LineFormat, is_header, parse_format, rule_for
 from vpcflow.codec.framing import FramingError, members
 from vpcflow.codec.identity import event_hashes, origin_key
@@ -31,11 +32,13 @@ class Decoder:
     """Decodes records of any supported kind. Holds compiled plans and caches, nothing of any record."""
 
     def __init__(self, options: CodecOptions | None = None) -> None:
-        """Raises `FormatError` for a format in the options that cannot be read, ValueError for a bad index name."""
+        """Raises `FormatError`, `FilterError`, `NetworkError` for options that cannot be read; ValueError for an index name."""
         self._options = options or CodecOptions()
         for rule in self._options.formats:
             parse_format(rule.format)
-        self._lines = LineRenderer(self._options)
+        given = self._options
+        self._filter = compile_filter(given.include, given.exclude, given.internal_cidrs)
+        self._lines = LineRenderer(given, self._filter)
         self._formats: dict[tuple[str, str, str], LineFormat | None] = {}
         self._wanted: dict[str, bool] = {}
 
@@ -222,11 +225,13 @@ class Decoder:
             window=record.window,
             extras=dict(extras),
             offsets=list(map(str, events.offsets)),
+            where=_where(shared, record),
         )
         rendered, rejected, guesses = self._lines.render(batch, form)
         bad += [events.undecodable(one.place, one.reason, one.message, shared) for one in rejected]
-        bad.sort(key=lambda one: one.position)
-        if rejected:
+        bad.sort(key=lambda one: (one.position, one.context.get("part", 0)))
+        filtered = 0 if self._filter is None else rendered.count(None) - len(rejected)
+        if rejected or filtered:
             events = events.only([place for place, text in enumerate(rendered) if text is not None])
         return Decoded(
             body="".join([text for text in rendered if text is not None]).encode(),
@@ -239,5 +244,10 @@ class Decoder:
             offsets=events.offsets,
             undecodable=bad,
             lines=lines,
+            filtered=filtered,
             notices=[f"{source}: format guessed as {name}" for name in sorted(guesses)],
         )
+
+
+def _where(shared: Mapping[str, str | int], record: Reading) -> Where:
+    return Where(str(shared.get("log_group", "")), str(shared.get("log_stream", "")), record.origin.name)
