@@ -114,6 +114,7 @@ def _count(chunk: Decoded, meters: Meters) -> None:
         "control": chunk.control,
         "header": chunk.headers,
         "skipped": chunk.skipped,
+        "filtered": chunk.filtered,
     }
     for kind, count in kinds.items():
         if count:

@@ -58,9 +58,10 @@ def transform(
 ) -> Plan:
     """Return the plan.
 
-    Ok: the record's documents, see `vpcflow.settings.model.Firehose.mode`. Dropped: nothing but control messages or skipped
-    log groups; or, after its errand, all of it is in the stream once more. ProcessingFailed, with the data as it came (Firehose
-    keeps it in its error prefix): bad lines, or no room in the reply, nor elsewhere.
+    Ok: the record's documents, see `vpcflow.settings.model.Firehose.mode`. Dropped: nothing but control messages, skipped
+    log groups and flows that the filter leaves out; or, after its errand, all of it is in the stream once more.
+    ProcessingFailed, with the data as it came (Firehose keeps it in its error prefix): bad lines, or no room in the reply, nor
+    elsewhere.
 
     Records that went round already have the first claim to the reply's room.
     """

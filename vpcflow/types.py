@@ -109,10 +109,11 @@ class Decoded:
         by position in `body`, see `line_context`.
     offsets: of lines of a run whose offset is known, by position in `body`; else empty.
     undecodable: what could not be decoded, in input order.
-    lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped).
+    lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped + filtered).
     control: CONTROL_MESSAGEs (they carry no flow logs).
     headers: header lines.
     skipped: events of log groups that the settings leave out.
+    filtered: flows that the filter leaves out.
     notices: things worth one log line per source (a guessed format, unknown field names in a header).
     """
 
@@ -129,6 +130,7 @@ class Decoded:
     control: int = 0
     headers: int = 0
     skipped: int = 0
+    filtered: int = 0
     notices: Sequence[str] = ()
 
     def context(self, at: int) -> Mapping[str, str | int]:

@@ -32,6 +32,7 @@ class _Totals:
     control: int = 0
     headers: int = 0
     skipped: int = 0
+    filtered: int = 0
     undecodable: int = 0
     first: list[str] = field(default_factory=list)
     notices: dict[str, None] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class _Totals:
         self.control += chunk.control
         self.headers += chunk.headers
         self.skipped += chunk.skipped
+        self.filtered += chunk.filtered
         self.undecodable += len(chunk.undecodable)
         for bad in chunk.undecodable[: _SHOWN - len(self.first)]:
             self.first.append(_reason(name, bad))
@@ -57,6 +59,8 @@ class _Totals:
         ]
         if self.skipped:
             words.append(f"{self.skipped:,} skipped")
+        if self.filtered:
+            words.append(f"{self.filtered:,} left out")
         rest = self.undecodable - len(self.first)
         more = [f"  … and {rest:,} more"] if rest > 0 else []
         return "\n".join([", ".join(words), *(f"  {one}" for one in self.first), *more])

@@ -11,7 +11,7 @@ import re
 from vpcflow.codec.fields import Field, Form, Kind
 from vpcflow.codec.stamps import DIGITS_OF_MILLISECONDS, LATEST_MS
 
-__all__ = ["ADDRESSES", "Cells", "complaint", "described", "holds", "token_holds", "written"]
+__all__ = ["ADDRESSES", "PROTOCOLS", "Cells", "complaint", "described", "holds", "token_holds", "written"]
 
 Cells = list[str]
 
@@ -109,12 +109,12 @@ def described(number: int, field: Field, token: str) -> str:
 
 
 # The list that Elastic's integration and Beats use, and no other.
-_TRANSPORT = {
+PROTOCOLS = {
     "0": "hopopt", "1": "icmp", "2": "igmp", "6": "tcp", "8": "egp", "17": "udp", "47": "gre", "50": "esp",
     "58": "ipv6-icmp", "112": "vrrp", "132": "sctp",
 }  # fmt: skip
 _TRANSPORTS = {str(number): "" for number in range(256)} | {
-    number: f',"transport":"{name}"' for number, name in _TRANSPORT.items()
+    number: f',"transport":"{name}"' for number, name in PROTOCOLS.items()
 }
 _FLAG_NAMES = ((1, "fin"), (2, "syn"), (4, "rst"), (8, "psh"), (16, "ack"), (32, "urg"))
 _FLAGS = {

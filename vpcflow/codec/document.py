@@ -15,9 +15,11 @@ import orjson
 from vpcflow.codec.fields import Field, Form
 from vpcflow.codec.options import CodecOptions
 
-__all__ = ["ECS_VERSION", "Layout", "Site", "json_text", "layout", "pieces"]
+__all__ = ["ECS_VERSION", "LABELLED", "Layout", "Site", "json_text", "layout", "pieces"]
 
 ECS_VERSION = "8.11.0"
+# The fields that may have names (`vpcflow.codec.labels`), and their members of `labels` in the document.
+LABELLED = {"interface-id": "interface", "srcaddr": "source", "dstaddr": "destination"}
 _COMMUNITY_FIELDS = frozenset(("srcaddr", "dstaddr", "srcport", "dstport", "protocol"))
 # Where a row's value goes; JSON text never holds a control character as it is.
 _SITE = "\0"
@@ -30,7 +32,8 @@ _MARK = "\x01"
 class Site:
     """One place.
 
-    source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `offset`, `network_type`, `community_id`.
+    source: a field's name, or `id`, `hash`, `index`, `time`, `message`, `offset`, `network_type`, `community_id`, `labels`,
+        `direction`.
     """
 
     source: str
@@ -99,6 +102,8 @@ def _ecs(tree: dict[str, Any], fields: tuple[Field, ...], options: CodecOptions)
         _put(tree, "network.type", _Leaf(_QUOTED_SITE, Site("network_type")))
     if {"srcaddr", "dstaddr"} <= names:
         _put(tree, "related.ip", _Leaf(f"[{_QUOTED_SITE},{_QUOTED_SITE}]", Site("srcaddr"), Site("dstaddr")))
+    if options.internal_cidrs and {"srcaddr", "dstaddr"} <= names and "flow-direction" not in names:
+        _put(tree, "network.direction", _Leaf(_QUOTED_SITE, Site("direction")))
     if names >= _COMMUNITY_FIELDS:
         _put(tree, "network.community_id", _Leaf(_QUOTED_SITE, Site("community_id")))
     if options.event_original:
@@ -124,6 +129,8 @@ def layout(fields: tuple[Field, ...], options: CodecOptions, extras: Iterable[st
     else:
         _put(tree, "message", _Leaf(_QUOTED_SITE, Site("message")))
         _put(tree, "cloud.provider", _Leaf('"aws"'))
+    if options.labels is not None and any(field.name in LABELLED for field in fields):
+        _put(tree, "labels", _Leaf(_SITE, Site("labels"), fragment=True))
     if options.event_id:
         _put(tree, "event.id", _Leaf(f'"{_SITE}{_SITE}"', Site("id"), Site("hash")))
     sites = []

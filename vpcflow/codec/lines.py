@@ -12,7 +12,9 @@ from itertools import compress
 from vpcflow.codec.columns import Cells, described
 from vpcflow.codec.document import json_text
 from vpcflow.codec.fields import Field
+from vpcflow.codec.filters import NOWHERE, Filter, Where
 from vpcflow.codec.formats import LineFormat, candidates, choose
+from vpcflow.codec.networks import Inside
 from vpcflow.codec.options import CodecOptions
 from vpcflow.codec.plan import BadColumnError, BadTimeError, Plan, Rows
 from vpcflow.codec.stamps import StampCache
@@ -33,6 +35,7 @@ class Batch:
     window: tuple[int, int] | None
     extras: dict[str, str | int]
     offsets: Sequence[str] = ()
+    where: Where = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +137,22 @@ def _escaped(text: str) -> str:
 class LineRenderer:
     """Renders batches of lines. Keeps compiled plans; everything else is in the batch."""
 
-    def __init__(self, options: CodecOptions) -> None:
-        """Compile nothing yet: plans are made when their first line comes."""
+    def __init__(self, options: CodecOptions, wanted: Filter | None = None) -> None:
+        """Compile nothing yet: plans are made when their first line comes. wanted: the flows that become documents."""
         self._options = options
+        self._wanted = wanted
+        self._inside = Inside(options.internal_cidrs)
         self._stamps = StampCache(options.target if options.index_mode == "pattern" else "")
         self._plans: dict[tuple[str, ...], Plan] = {}
 
     def render(self, batch: Batch, form: LineFormat | None) -> tuple[list[str | None], list[Rejected], set[str]]:
-        """Return by place the rendered action and document (or None), the rejected lines, the names of guessed formats."""
+        """Return by place the rendered action and document (or None), the rejected lines, the names of guessed formats.
+
+        A line that is neither rendered nor rejected is left out by the filter.
+        """
         lines = batch.lines
+        if self._wanted is not None and self._wanted.of_source(batch.where) is False:
+            return [None] * len(lines), [], set()
         joined = " ".join(lines)
         plain = _is_plain(joined)
         messages = list(lines) if plain else [_escaped(line.strip()) for line in lines]
@@ -183,7 +193,7 @@ class LineRenderer:
             self._known(work, some, fitting, name)
 
     def _known(self, work: _Work, places: Sequence[int], form: LineFormat, guess: str) -> None:
-        """Render lines of one format: split by which columns are `-`, each group with the plan of its other columns.
+        """Render lines of one format, those that are to become documents.
 
         `guess`: the format's name if it was guessed: then the values that AWS lists are checked too.
         """
@@ -196,9 +206,18 @@ class LineRenderer:
             if not places:
                 return
             columns = work.columns(places, len(form.fields))
+        if self._wanted is not None:
+            places, columns = self._kept(work, places, form, columns)
+            if not places:
+                return
+        self._by_absence(work, places, _Shape(form, form.fields, guess), columns)
+
+    def _by_absence(self, work: _Work, places: Sequence[int], whole: _Shape, columns: list[Cells]) -> None:
+        """Split lines by which columns are `-`, each group with the plan of its other columns."""
+        form = whole.form
         absent = ["-" in column for column in columns] if work.may_be_absent() else []
         if not any(absent):
-            self._group(work, places, _Shape(form, form.fields, guess), columns)
+            self._group(work, places, whole, columns)
             return
         mixed = [at for at, some in enumerate(absent) if some and columns[at].count("-") != len(places)]
         empty = {at for at, some in enumerate(absent) if some} - set(mixed)
@@ -210,12 +229,23 @@ class LineRenderer:
         for pattern, rows in groups.items():
             gone = empty | set(compress(mixed, pattern))
             kept = [at for at in range(len(columns)) if at not in gone]
-            shape = _Shape(form, tuple(form.fields[at] for at in kept), guess)
+            shape = _Shape(form, tuple(form.fields[at] for at in kept), whole.guess)
             if len(rows) == len(places):
                 self._group(work, places, shape, [columns[at] for at in kept])
             else:
                 some = [places[row] for row in rows]
                 self._group(work, some, shape, [[columns[at][row] for row in rows] for at in kept])
+
+    def _kept(
+        self, work: _Work, places: Sequence[int], form: LineFormat, columns: list[Cells]
+    ) -> tuple[Sequence[int], list[Cells]]:
+        """Return the lines that the filter does not leave out."""
+        kept = self._wanted is None or self._wanted.kept(work.batch.where, form.fields, columns)
+        if kept is False:
+            return [], []
+        if kept is True or all(kept):
+            return places, columns
+        return list(compress(places, kept)), [list(compress(cells, kept)) for cells in columns]
 
     def _group(self, work: _Work, places: Sequence[int], shape: _Shape, columns: list[Cells]) -> None:
         try:
@@ -245,7 +275,7 @@ class LineRenderer:
         if plan is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            plan = self._plans[key] = Plan(fields, self._options, self._stamps)
+            plan = self._plans[key] = Plan(fields, self._options, self._stamps, self._inside)
         return plan
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # the names need the document, which needs the options
+    from vpcflow.codec.labels import Labels
 
 __all__ = ["CodecOptions", "FormatRule"]
 
@@ -23,6 +26,8 @@ class CodecOptions:
     """Options of a decoder. Bytes and days; a cap of 0 days switches that side of the time window off.
 
     event_id: put the `_id` into the document, too, as `event.id`: for targets that make ids of their own.
+    include, exclude: expressions, see `vpcflow.codec.filters`. labels: names for the documents. internal_cidrs: what is
+        inside, for filters and for `network.direction`; none: nothing is said about it.
     ids: False leaves `_id` out of action lines, for targets that take none: what is sent again is there twice.
     """
 
@@ -33,6 +38,10 @@ class CodecOptions:
     formats: tuple[FormatRule, ...] = ()
     include_log_groups: tuple[str, ...] = ("*",)
     exclude_log_groups: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    labels: Labels | None = None
+    internal_cidrs: tuple[str, ...] = ()
     index_mode: Literal["data_stream", "pattern"] = "data_stream"
     index_name: str = ""
     ids: bool = True

@@ -9,8 +9,10 @@ from typing import Literal
 
 from vpcflow.codec.columns import ADDRESSES, Cells, holds, token_holds, written
 from vpcflow.codec.community import community_ids
-from vpcflow.codec.document import Layout, Site, layout, pieces
+from vpcflow.codec.document import LABELLED, Layout, Site, layout, pieces
 from vpcflow.codec.fields import Field, Form, Kind
+from vpcflow.codec.labels import directions
+from vpcflow.codec.networks import Inside
 from vpcflow.codec.options import CodecOptions
 from vpcflow.codec.stamps import LATEST_MS, Stamp, StampCache
 
@@ -59,11 +61,12 @@ class Rows:
 class Plan:
     """Renders rows that all have these fields, each with a value (never `-`)."""
 
-    def __init__(self, fields: tuple[Field, ...], options: CodecOptions, stamps: StampCache) -> None:
+    def __init__(self, fields: tuple[Field, ...], options: CodecOptions, stamps: StampCache, inside: Inside) -> None:
         """Work out once what every row of these fields needs."""
         self._fields = fields
         self._options = options
         self._stamps = stamps
+        self._inside = inside
         self._layouts: dict[tuple[tuple[str, ...], bool], Layout] = {}
         self._at = {one.name: place for place, one in enumerate(fields)}
         self._checked = [(place, one.kind) for place, one in enumerate(fields)]
@@ -145,6 +148,10 @@ class Plan:
             return rows.offsets
         if name in _STAMP_PART:
             return [stamp[_STAMP_PART[name]] for stamp in times]
+        if name == "direction":
+            return directions(self._inside, packed["srcaddr"], packed["dstaddr"])
+        if name == "labels":
+            return self._labels(columns)
         if name == "community_id":
             ports = [columns[self._at[one]] for one in _PORT_FIELDS]
             return community_ids(zip(packed["srcaddr"], packed["dstaddr"], *ports, strict=True))
@@ -153,3 +160,8 @@ class Plan:
         if name == "network_type":
             return ["ipv6" if ":" in one else "ipv4" for one in columns[self._at["srcaddr"]]]
         return written(site.form, columns[self._at[name]])
+
+    def _labels(self, columns: Sequence[Cells]) -> Cells:
+        labels = self._options.labels
+        by_name = {name: columns[at] for name, at in self._at.items() if name in LABELLED}
+        return [] if labels is None else labels.written(by_name)

@@ -77,9 +77,10 @@ _REASONS = tuple(reason.value for reason in Reason)
 RECORDS = Counter("records", "Records read from the transport, to their end.")
 LINES = Counter(
     "lines",
-    "Lines or events seen in records, by what they were: `document`, `undecodable`, `control`, `header`, `skipped`.",
+    "Lines or events seen in records, by what they were: `document`, `undecodable`, `control`, `header`, `skipped` "
+    "(its log group), `filtered`.",
     labels=("kind",),
-    values=("document", "undecodable", "control", "header", "skipped"),
+    values=("document", "undecodable", "control", "header", "skipped", "filtered"),
 )
 UNDECODABLE = Counter("undecodable", "What could not be decoded, by reason.", labels=("reason",), values=_REASONS)
 

@@ -19,6 +19,7 @@ _KINDS = {
     "control": "control",
     "headers": "header",
     "skipped": "skipped",
+    "filtered": "filtered",
 }
 _OUTCOMES = ("created", "duplicate", "diverted", "rejected")
 
@@ -31,7 +32,7 @@ class Counts:
     lines: lines or events, whatever they were.
     documents: decoded; each becomes one of created, duplicate, diverted, rejected once it is delivered.
     undecodable: dead letters of lines, or of records without lines.
-    control, headers, skipped: see `vpcflow.types.Decoded`.
+    control, headers, skipped, filtered: see `vpcflow.types.Decoded`.
     bytes: of delivered bodies, before compression.
     wire_bytes: of the requests that were answered, as they were sent.
     """
@@ -47,6 +48,7 @@ class Counts:
     control: int = 0
     headers: int = 0
     skipped: int = 0
+    filtered: int = 0
     bytes: int = 0
     wire_bytes: int = 0
 

@@ -282,6 +282,7 @@ class Pipeline:
         counts.control += decoded.control
         counts.headers += decoded.headers
         counts.skipped += decoded.skipped
+        counts.filtered += decoded.filtered
         for notice in decoded.notices:
             if self._once.is_new("notice", source.name, notice):
                 fields = {"source": source.name, "notice": notice}
