@@ -21,7 +21,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-cache-dir --no-index --no-d
 locked = folder=$$($(STACK) wheels requirements/$(1).txt); \
 	$(INSTALL) --require-hashes --find-links "$$folder" -r requirements/$(1).txt
 
-.PHONY: help demo test test-all fault-matrix lint format bench bench-smoke setup lock clean clean-cache
+.PHONY: help demo test test-all fault-matrix lint format bench bench-smoke lambda setup lock clean clean-cache
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -62,6 +62,9 @@ bench: $(VENV)/test.stamp ## the benchmarks
 bench-smoke: $(VENV)/test.stamp ## do the benchmarks still run?
 	@$(BIN)/python benchmarks/smoke.py
 	@$(BIN)/python benchmarks/memory.py --seconds 60 --events 150000
+
+lambda: $(VENV)/run.stamp ## the zip files of the Lambdas in dist/lambda, for arm64 and x86_64: same sources, same bytes
+	@$(BIN)/python deploy/pack.py $(PACK)
 
 setup: $(VENV)/lint.stamp ## set up everything and fetch every part of the stack
 	@$(STACK) fetch > $(VENV)/parts.txt

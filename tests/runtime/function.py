@@ -51,6 +51,7 @@ class Function:
     """Use it as a context. `cold_starts` counts the processes that were started.
 
     environ: the function's own variables; PATH is all that it inherits. python_path: folders beside the code's root.
+    root: folder of the code.
     log: where stdout and stderr of the process go, which is CloudWatch Logs in AWS.
     """
 
@@ -62,12 +63,14 @@ class Function:
         timeout: float = 60.0,
         name: str = "transform",
         python_path: tuple[Path, ...] = (),
+        root: Path = ROOT,
         log: IO[bytes] | None = None,
     ) -> None:
         self.name, self.timeout, self.cold_starts = name, timeout, 0
         self.arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
         self._handler, self._environ, self._log = handler, dict(environ or {}), log
-        self._path = os.pathsep.join(map(str, (ROOT, *python_path)))
+        self._path = os.pathsep.join(map(str, (root, *python_path)))
+        self._root = root
         self._lock = threading.Lock()
         self._api: RuntimeApi | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,7 +131,7 @@ class Function:
         self._api = RuntimeApi(self.arn)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", self._handler],
-            cwd=ROOT,
+            cwd=self._root,
             env=self._variables(self._api.address),
             stdout=self._log or subprocess.DEVNULL,
             stderr=self._log or subprocess.DEVNULL,
@@ -153,7 +156,7 @@ class Function:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-            "LAMBDA_TASK_ROOT": str(ROOT),
+            "LAMBDA_TASK_ROOT": str(self._root),
             "_HANDLER": self._handler,
             "TZ": ":UTC",
             **self._environ,
