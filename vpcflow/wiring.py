@@ -58,7 +58,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         connections=settings.bulk.in_flight,
         request_timeout_seconds=engine.request_timeout_seconds,
         rotation_seconds=engine.rotation_seconds,
-        target=codec_options(settings).target if stream else "",
+        target=codec_options(settings, with_labels=False).target if stream else "",
         data_stream=stream,
         pipeline=index.pipeline,
         compression_level=settings.bulk.compression_level,
@@ -154,7 +154,7 @@ def template(settings: Settings, engine: EngineSink) -> tuple[str, dict[str, obj
         engine.identify()
     if engine.product is None:
         raise ConfigError("elasticsearch.product: the engine does not say what it is; set elasticsearch or opensearch")
-    return index_template(engine.product, codec_options(settings))
+    return index_template(engine.product, codec_options(settings, with_labels=False))
 
 
 def pipeline(

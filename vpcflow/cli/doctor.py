@@ -142,7 +142,7 @@ def _template(case: _Case) -> Finding:
         if reply.status != _NOT_FOUND:
             engine.ask("GET", path)  # anything but success is said in the sink's words
             return Finding("template", "ok", name)
-    target = wiring.codec_options(case.settings).target
+    target = wiring.codec_options(case.settings, with_labels=False).target
     if case.settings.index.mode == "data_stream":
         return Finding("template", "ok", f"{name}: not there, but another template makes the data stream {target}")
     return Finding("template", "wrong", f"{name}: not there", "run `vpcflow setup --template`")

@@ -57,7 +57,7 @@ def settings(
     from vpcflow.settings.load import load
 
     loaded = load(path, os.environ)
-    codec_options(loaded.settings)  # formats and patterns are checked as the programs check them
+    codec_options(loaded.settings, with_labels=False)  # formats and patterns are checked as the programs check them
     if output == "json":
         tree: dict[str, dict[str, object]] = {}
         for section, key, value, origin in _leaves(loaded):

@@ -37,7 +37,7 @@ def setup(
     if not template:
         raise VpcFlowError("setup: nothing asked for; --template puts the index template", exit_code=EX_USAGE)
     loaded = load(settings, os.environ).settings
-    options = wiring.codec_options(loaded)
+    options = wiring.codec_options(loaded, with_labels=False)
     if product is None and loaded.elasticsearch.product != "auto":
         product = loaded.elasticsearch.product
     if dry_run:

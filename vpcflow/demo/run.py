@@ -176,7 +176,7 @@ class Demo:
         engine = wiring.sink(settings)
         name, body = wiring.template(settings, engine)
         screen.say(f"index template {name}: {engine.ensure_template(name, body)}")
-        evidence = Evidence(engine, wiring.codec_options(settings).target, self._log_group)
+        evidence = Evidence(engine, wiring.codec_options(settings, with_labels=False).target, self._log_group)
         self._mark("stream, leases and template ready")
         return _Parts(stack=stack, work=work, settings=settings, path=path, engine=engine, evidence=evidence)
 

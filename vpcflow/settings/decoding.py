@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from vpcflow.codec import CodecOptions, FormatRule
+from vpcflow.codec.filters import FilterError, compile_filter
 from vpcflow.codec.formats import FormatError, parse_format
+from vpcflow.codec.labels import Labels
+from vpcflow.codec.networks import NetworkError, checked_network
 from vpcflow.codec.stamps import index_namer
 from vpcflow.errors import ConfigError
 from vpcflow.settings.model import Settings
@@ -11,11 +14,16 @@ from vpcflow.settings.model import Settings
 __all__ = ["codec_options"]
 
 
-def codec_options(settings: Settings, *, event_id: bool = False) -> CodecOptions:
-    """Return the options; `event_id` as in `CodecOptions`.
+def codec_options(settings: Settings, *, event_id: bool = False, with_labels: bool = True) -> CodecOptions:
+    """Return the options.
+
+    Args:
+        settings: of the program.
+        event_id: as in `CodecOptions`.
+        with_labels: read the label files; False for those who decode nothing, but ask for the target or the template.
 
     Raises:
-        ConfigError: a line format or an index name that cannot be read, with its key.
+        ConfigError: a line format, an expression, a CIDR, an index name or a label file that cannot be read, with its key.
     """
     rules = []
     for number, entry in enumerate(settings.codec.formats):
@@ -27,6 +35,7 @@ def codec_options(settings: Settings, *, event_id: bool = False) -> CodecOptions
         rules.append(
             FormatRule(format=form, log_group=entry.log_group, log_stream=entry.log_stream, source=entry.source)
         )
+    _check_filter(settings)
     if settings.index.mode == "pattern":
         try:
             index_namer(settings.index.name)
@@ -40,6 +49,10 @@ def codec_options(settings: Settings, *, event_id: bool = False) -> CodecOptions
         formats=tuple(rules),
         include_log_groups=tuple(settings.codec.include_log_groups),
         exclude_log_groups=tuple(settings.codec.exclude_log_groups),
+        include=tuple(settings.filter.include),
+        exclude=tuple(settings.filter.exclude),
+        labels=_labels(settings) if with_labels else None,
+        internal_cidrs=tuple(settings.labels.internal_cidrs),
         index_mode=settings.index.mode,
         index_name=settings.index.name,
         ids=not settings.index.accept_duplicates,
@@ -49,3 +62,23 @@ def codec_options(settings: Settings, *, event_id: bool = False) -> CodecOptions
         time_past_days=settings.limits.time_past_days,
         time_future_days=settings.limits.time_future_days,
     )
+
+
+def _check_filter(settings: Settings) -> None:
+    for number, cidr in enumerate(settings.labels.internal_cidrs):
+        try:
+            checked_network(cidr)
+        except NetworkError as error:
+            raise ConfigError(f"labels.internal_cidrs[{number}]: {error}") from error
+    try:
+        compile_filter(settings.filter.include, settings.filter.exclude, settings.labels.internal_cidrs)
+    except FilterError as error:
+        raise ConfigError(f"filter.{error.key}[{error.number}]: {error}") from error
+
+
+def _labels(settings: Settings) -> Labels | None:
+    if not settings.labels.files:
+        return None
+    from vpcflow.settings.label_files import read_labels
+
+    return read_labels(settings)
