@@ -10,7 +10,7 @@ from forwarder.batch import Batch, Fan
 from forwarder.times import Times
 from vpcflow.clock import Clock
 from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.errors import ConfigError, SinkUnavailable, VpcFlowError
+from vpcflow.errors import EX_TEMPFAIL, ConfigError, VpcFlowError
 from vpcflow.logs import get_logger
 from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Meters
@@ -18,7 +18,7 @@ from vpcflow.metrics.meters import Meters
 if TYPE_CHECKING:
     from vpcflow.forwarding.messages import Messages, Tally
 
-__all__ = ["Doors", "Invocation"]
+__all__ = ["Doors", "Invocation", "NotSettled"]
 
 log = get_logger("forwarder")
 
@@ -26,6 +26,12 @@ _SHOWN = 10  # identifiers in a line of the log
 _SLICE_SECONDS = 0.5
 _LAST_SECONDS = 5.0  # for what an output that is in order has under way when another one is not
 _ARN_PARTS = 7  # arn:partition:lambda:region:account:function:name
+
+
+class NotSettled(VpcFlowError):
+    """An event that has no partial answer is not settled as a whole; it comes again."""
+
+    exit_code = EX_TEMPFAIL
 
 
 class Doors(Protocol):
@@ -166,9 +172,9 @@ class Invocation:
         self._meters.count(catalog.ITEMS, result="failed" if problem else "settled")
         if not problem:
             return
-        if trouble is not None and str(trouble) == problem:
+        if trouble is not None and str(trouble) in problem:
             raise trouble
-        raise SinkUnavailable(problem) from trouble
+        raise NotSettled(problem)
 
     def _route(self, arns: Sequence[str]) -> object:
         *others, last = arns

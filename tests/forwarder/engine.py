@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator
 
 from tests.sink.peers import ELASTIC, Canned, Request, Server, running
@@ -37,6 +38,16 @@ class MemoryEngine:
     @property
     def documents(self) -> list[dict[str, object]]:
         return list(self.sink.documents.values())
+
+    def pause(self, seconds: float) -> None:
+        """Let a request wait."""
+        time.sleep(seconds)
+
+    def away(self, status: int = 503) -> Canned:
+        """Return what a cluster says that takes nothing now."""
+        return Canned(
+            status=status, body=b'{"error":{"type":"cluster_block_exception","reason":"scripted"}}', headers=ELASTIC
+        )
 
     def _judge(self, request: Request) -> Canned | None:
         if "/_bulk" not in request.path:

@@ -41,7 +41,7 @@ def message(*texts: str, kind: str = "DATA_MESSAGE", tag: str = "", **more: obje
 
 def payload(*texts: str, kind: str = "DATA_MESSAGE", tag: str = "", **more: object) -> bytes:
     """Return it as it comes: gzip."""
-    return gzip.compress(json.dumps(message(*texts, kind=kind, tag=tag, **more)).encode())
+    return gzip.compress(json.dumps(message(*texts, kind=kind, tag=tag, **more)).encode(), mtime=0)
 
 
 def logs_event(data: bytes) -> dict[str, Any]:

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from forwarder.batch import Fan
 from forwarder.program import Program
+from forwarder.times import Times
 from tests.forwarder.engine import MemoryEngine
 from tests.forwarder.events import FUNCTION, object_key
 from tests.forwarder.standin import Outputs
-from vpcflow.clock import Clock, SystemClock
+from vpcflow.clock import FakeClock
 from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.metrics.meters import Tally
+from vpcflow.metrics.meters import Meters, Tally
+from vpcflow.pipeline.pipeline import Record
 from vpcflow.settings.load import load
+from vpcflow.settings.model import Settings
 
 
 @dataclass
@@ -29,6 +33,33 @@ class Context:
         return round(self.seconds * 1000)
 
 
+class CountingFan:
+    """Moves the clock to the deadline after a number of lines."""
+
+    def __init__(self, fan: Fan, scene: Scene, times: Times) -> None:
+        self._fan, self._scene, self._times = fan, scene, times
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._fan, name)
+
+    def submit(self, record: Record) -> None:
+        self._fan.submit(record)
+        self._scene.sent += len(record.data.splitlines())
+        if self._scene.stop_after is not None and self._scene.sent >= self._scene.stop_after:
+            self._scene.clock.advance(max(0.0, self._times.left - self._times.margin))
+
+
+class Stopping(Program):
+    """Stops as the scene says."""
+
+    def __init__(self, scene: Scene, settings: Settings, outputs: Any, environ: dict[str, str]) -> None:  # noqa: ANN401
+        super().__init__(settings, outputs, environ, scene.clock)
+        self._scene = scene
+
+    def open(self, branches: Any, times: Times, meters: Meters) -> Any:  # noqa: ANN401
+        return CountingFan(super().open(branches, times, meters), self._scene, times)
+
+
 @dataclass
 class Scene:
     """bucket: of the objects; letters: of the dead letters; queue_url: of a queue of moto."""
@@ -41,8 +72,10 @@ class Scene:
     letters: str
     queue_url: str
     environ: dict[str, str] = field(default_factory=dict)
-    clock: Clock = field(default_factory=SystemClock)
+    clock: FakeClock = field(default_factory=FakeClock)
     match: str = "*"
+    stop_after: int | None = None
+    sent: int = 0
     _program: Program | None = None
     tally: Tally = field(default_factory=Tally)
 
@@ -65,15 +98,30 @@ class Scene:
         if self._program is None:
             environ = {"AWS_LAMBDA_FUNCTION_NAME": "forwarder", "AWS_REGION": "eu-west-1", **self.settings()}
             settings = load(None, self.settings()).settings
-            self._program = Program(settings, Outputs(settings, environ, self.clock, self.match), environ, self.clock)
+            outputs = Outputs(settings, environ, self.clock, self.match)
+            self._program = Stopping(self, settings, outputs, environ)
         return self._program
+
+    def restart(self) -> None:
+        """Let the next event find a new process."""
+        self._program = None
 
     def handle(self, event: object, *, seconds: float = 60.0, arn: str = FUNCTION) -> dict[str, Any]:
         """Return the answer, as it goes over the wire."""
-        self.tally = Tally()
+        self.tally, self.sent = Tally(), 0
         answer = self.program().answer(event, Context(seconds, arn), self.tally)
         value: dict[str, Any] = json.loads(json.dumps(answer))
         return value
+
+    def stop_after_lines(self, count: int | None) -> None:
+        """Let the time to begin things be over once so many lines were sent in an invocation."""
+        self.stop_after = count
+
+    @property
+    def queue_arn(self) -> str:
+        """Return the ARN of the queue of moto."""
+        found = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
+        return str(found["Attributes"]["QueueArn"])
 
     def counted(self, name: str, **labels: str) -> float:
         return self.tally.snapshot().counters.get((name, tuple(labels.values())), 0)
