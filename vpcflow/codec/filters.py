@@ -9,6 +9,7 @@ from typing import Literal
 from vpcflow.codec.columns import Cells
 from vpcflow.codec.comparisons import SOURCES, Comparisons
 from vpcflow.codec.conditions import ABSENT, All, Condition, Neither, Node, Some, reduced, rows
+from vpcflow.codec.document import json_text
 from vpcflow.codec.expressions import ExpressionError, condition
 from vpcflow.codec.fields import Field
 
@@ -57,7 +58,7 @@ class Filter:
             if len(self._by_source) >= _SOURCES:
                 self._by_source.clear()
             names = dict(zip(SOURCES, (where.log_group, where.log_stream, where.source), strict=True))
-            told = {name: text or ABSENT for name, text in names.items()}
+            told = {name: json_text(text)[1:-1] or ABSENT for name, text in names.items()}  # as columns are
             found = self._by_source[where] = reduced(self._condition, told.get)
         return found
 
