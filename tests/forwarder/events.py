@@ -6,8 +6,11 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
+from hashlib import md5
 from typing import Any
 from urllib.parse import quote_plus
+
+from aws_kinesis_agg.aggregator import RecordAggregator
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -145,3 +148,18 @@ def object_key(number: int = 0) -> str:
 
 def shard(event: dict[str, Any]) -> Sequence[str]:
     return [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+
+
+def aggregated(*parts: bytes) -> bytes:
+    """Return one record as the Kinesis Producer Library makes it."""
+    aggregator = RecordAggregator()
+    for part in parts:
+        assert aggregator.add_user_record("key", part) is None
+    _, _, data = aggregator.clear_and_get().get_contents()
+    return bytes(data)
+
+
+def damaged_aggregate() -> bytes:
+    """Return one whose digest is right and whose message is none."""
+    message = b"\x1a\xff\x01short"
+    return b"\xf3\x89\x9a\xc2" + message + md5(message, usedforsecurity=False).digest()
