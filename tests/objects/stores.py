@@ -56,7 +56,7 @@ class Store:
         self.faults: list[Fault | None] = []
         self.requests: list[dict[str, str]] = []
         self.closing = threading.Event()
-        self.sent = 0
+        self._clients: dict[float, Any] = {}
         store = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,6 +77,8 @@ class Store:
 
     def stop(self) -> None:
         self.closing.set()
+        for client in self._clients.values():
+            client.close()
         self._server.shutdown()
         self._server.server_close()
 
@@ -85,7 +87,10 @@ class Store:
         return stored
 
     def client(self, read_seconds: float = 5.0) -> Any:  # noqa: ANN401
-        return s3_client(region="eu-central-1", endpoint=self.url, read_seconds=read_seconds)
+        """One per patience: to make a client takes longer than most of the tests."""
+        if read_seconds not in self._clients:
+            self._clients[read_seconds] = s3_client(region="eu-central-1", endpoint=self.url, read_seconds=read_seconds)
+        return self._clients[read_seconds]
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         address = urlsplit(request.path)
@@ -132,7 +137,6 @@ class Store:
         try:
             request.wfile.write(body)
             request.wfile.flush()
-            self.sent += len(body)
         except OSError:  # the reader has gone
             fault.after = 0
         if fault.stall:

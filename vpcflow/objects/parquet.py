@@ -96,7 +96,7 @@ def blocks(
         )
         return
     for group in groups:
-        if group.first + group.rows <= from_line:
+        if group.rows == 0 or group.first + group.rows <= from_line:
             continue
         problem = _refused(group, file, max_row_group_bytes)
         if problem is not None:
