@@ -6,10 +6,28 @@ from vpcflow.metrics.catalog import ALL, Counter
 
 _FIREHOSE = "https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"
+_LOGS = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch-Logs-Monitoring-CloudWatch-Metrics.html"
+_SQS = (
+    "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"
+)
 _S3 = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html"
 
+_OF_FUNCTIONS = (
+    "AsyncEventAge",
+    "AsyncEventsDropped",
+    "DestinationDeliveryFailures",
+    "Duration",
+    "Errors",
+    "Invocations",
+    "IteratorAge",
+    "Throttles",
+)
+_OF_QUEUES = ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "NumberOfMessagesSent")
+
 METRICS: dict[tuple[str, str], tuple[set[str], str]] = {
-    **{("AWS/Lambda", name): ({"FunctionName"}, _LAMBDA) for name in ("Duration", "Errors", "Throttles")},
+    **{("AWS/Lambda", name): ({"FunctionName"}, _LAMBDA) for name in _OF_FUNCTIONS},
+    **{("AWS/SQS", name): ({"QueueName"}, _SQS) for name in _OF_QUEUES},
+    ("AWS/Logs", "ForwardedLogEvents"): ({"LogGroupName", "DestinationType", "FilterName"}, _LOGS),
     **{
         ("AWS/Firehose", name): ({"DeliveryStreamName"}, _FIREHOSE)
         for name in (

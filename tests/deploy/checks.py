@@ -29,6 +29,7 @@ SERVICES = {"es": ("opensearch", "es")}
 NO_OPERATIONS = {
     "lambda:InvokeFunction": "the action of the operation Invoke",
     "s3:ListBucket": "the action of ListObjectsV2",
+    "s3:GetObjectVersion": "the action of GetObject with a VersionId",
     "s3:ListBucketMultipartUploads": "the action of ListMultipartUploads",
     "es:ESHttpGet": "requests to the domain itself: Amazon OpenSearch Service, Identity and Access Management",
     "es:ESHttpPost": "likewise",

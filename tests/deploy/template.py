@@ -166,6 +166,8 @@ class Stack:
     def _attribute(self, resource: str, attribute: str) -> str:
         about = self.template["Resources"][resource]
         assert self.holds(about.get("Condition")), f"{resource} is not made"
+        if attribute == "QueueName":
+            return str(self.worked_out(about["Properties"][attribute]))
         assert attribute == "Arn", attribute
         kind = about["Type"].split("::")[1].lower()
         where = "::" if kind == "s3" else f"{self.pseudo['AWS::Region']}:{self.pseudo['AWS::AccountId']}:"
