@@ -264,13 +264,12 @@ def kinesis(sequence: str) -> Origin:
 
 def test_a_batch_of_kinesis_with_its_payload(tmp_path: Path) -> None:
     """In S3 the whole event is with it, as text in the JSON."""
-    aggregate = b"\xf3\x89\x9a\xc2rest"
-    records = [event_record(FLOW.encode(), "100"), event_record(envelope(FLOW), "101"), event_record(aggregate, "102")]
+    records = [event_record(FLOW.encode(), "100"), event_record(envelope(FLOW), "101")]
     payload = json.dumps({"Records": [*records, {"eventSource": "aws:s3"}]})
     written(tmp_path, "aws/lambda/1/shardId-1/x", invocation(KinesisBatchInfo=batch(), payload=payload))
     sink, report = replayed(kept(tmp_path))
     assert sink.documents == normal(FLOW.encode(), kinesis("100")) | normal(envelope(FLOW), kinesis("101"))
-    assert (report.created, report.unreadable) == (2, 2)
+    assert (report.created, report.unreadable) == (2, 1)
 
 
 def test_a_batch_of_kinesis_without_payload_is_read_from_the_stream(tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ from vpcflow.errors import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_USAGE, VpcFlowError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
-_COMMANDS = ("demo", "decode", "generate", "setup", "settings", "doctor", "deadletters", "replay", "serve", "formats", "labels", "migrate")
+_COMMANDS = (
+    *("demo", "decode", "generate", "setup", "settings", "doctor", "deadletters", "replay", "forward", "serve"),
+    *("formats", "labels", "migrate"),
+)
 # Older typers import click, newer ones carry it inside: its classes are reached through the one that both export.
 _UsageError, _ClickError = cast("tuple[type[Exception], type[Exception]]", typer.BadParameter.__mro__[1:3])
 

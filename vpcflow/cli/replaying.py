@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import orjson
 import typer
@@ -19,6 +20,8 @@ from vpcflow.codec.stamps import index_namer
 from vpcflow.deadletters.abstract import Kept
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import EX_DATAERR, EX_OK, SinkUnavailable
+from vpcflow.forwarding.reading import Reader
+from vpcflow.objects.fetching import s3_client
 from vpcflow.replay.existing import ExistingIds
 from vpcflow.replay.replayer import Replayer
 from vpcflow.replay.report import Report
@@ -84,6 +87,7 @@ def replay_kept(settings: Settings, kept: Kept, wanted: Callable[[DeadLetter], b
             dry_run=dry_run,
             finish=(lambda body: body) if stream else partial(_with_index, options),
             on_progress=progress.tell,
+            opens=_reader(settings, clock).open,
         )
         try:
             report = replayer.run(kept, wanted)
@@ -92,6 +96,17 @@ def replay_kept(settings: Settings, kept: Kept, wanted: Callable[[DeadLetter], b
             for line in replayer.report.lines():
                 typer.echo(line)
     return EX_OK if report.all_well else EX_DATAERR
+
+
+def _reader(settings: Settings, clock: Clock) -> Reader:
+    """Return what reads the S3 objects that letters name. Nothing is asked before one does."""
+    objects = settings.objects
+
+    @cache
+    def client(region: str) -> Any:  # noqa: ANN401 - boto3 has no types
+        return s3_client(region=region, endpoint=objects.s3_endpoint, read_seconds=objects.read_seconds)
+
+    return Reader(client, objects, settings.limits, clock)
 
 
 def _with_index(options: CodecOptions, item: bytes) -> bytes:

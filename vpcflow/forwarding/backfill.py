@@ -18,7 +18,7 @@ from vpcflow.forwarding.progress import Progress
 from vpcflow.objects.reference import ObjectRef
 from vpcflow.pipeline.counts import Counts
 
-__all__ = ["Backfill", "BackfillReport", "ObjectFate", "TaskFate"]
+__all__ = ["Backfill", "BackfillReport", "ObjectFate", "TaskFate", "add_counts"]
 
 _MOST_OBJECTS = 64
 _MOST_BYTES = 32_000_000  # stored; a larger object is a task of its own
@@ -87,10 +87,20 @@ class BackfillReport:
                 self.settled += not one.gone
                 self.gone += one.gone
                 self.bytes += one.ref.size or 0
-        for name, counts in fate.counts.items():
-            sums = self.counts.setdefault(name, Counts())
-            for part in dataclasses.fields(Counts):
-                setattr(sums, part.name, getattr(sums, part.name) + getattr(counts, part.name))
+        add_counts(self.counts, fate.counts)
+
+    def line_for_people(self) -> str:
+        """Return how far it is, in one line."""
+        words = f"{self.settled + self.gone:,} objects"
+        if not self.dry_run:
+            words += f", {self.lines:,} lines, {_size(self.bytes)}"
+        if self.seconds > 0 and self.lines:
+            words += f", {self.lines / self.seconds:,.0f} lines a second"
+        words += f", folder {self.folders_done + 1:,} of {self.folders:,}"
+        if self.folders_done and self.seconds:
+            minutes = self.seconds / self.folders_done * (self.folders - self.folders_done) / 60
+            words += f", about {minutes:,.0f} min left"
+        return words
 
     def lines_for_people(self) -> list[str]:
         """Return it for people."""
@@ -242,6 +252,14 @@ class Backfill:
                 else:
                     yield ref
             self.report.folders_done += 1
+
+
+def add_counts(sums: dict[str, Counts], more: Mapping[str, Counts]) -> None:
+    """Add counts to others, by output."""
+    for name, counts in more.items():
+        sum_ = sums.setdefault(name, Counts())
+        for part in dataclasses.fields(Counts):
+            setattr(sum_, part.name, getattr(sum_, part.name) + getattr(counts, part.name))
 
 
 def _size(count: int) -> str:

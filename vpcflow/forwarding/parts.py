@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vpcflow.aws import client
 from vpcflow.clock import Clock
 from vpcflow.errors import VpcFlowError
-from vpcflow.forwarding.messages import Messages
+from vpcflow.forwarding.messages import Messages, OpenFan
 from vpcflow.forwarding.reading import Reader
 from vpcflow.forwarding.work import Deadline
 from vpcflow.logs import get_logger
@@ -18,7 +18,7 @@ from vpcflow.objects.reference import ObjectRef
 from vpcflow.settings.model import Settings
 
 if TYPE_CHECKING:
-    from vpcflow.forwarding.outputs import Outputs
+    from vpcflow.forwarding.outputs import Branches, Outputs
 
 __all__ = ["Parts", "waits"]
 
@@ -84,13 +84,23 @@ class Parts:
             should_stop=should_stop,
         )
 
-    def messages(self, deadline: Deadline, send: Callable[[ObjectRef], None] | None) -> Messages:
-        """Return what works on a batch; its fans are opened when they are needed first."""
+    def messages(
+        self,
+        deadline: Deadline,
+        send: Callable[[ObjectRef], None] | None,
+        *,
+        on_open: Callable[[OpenFan], object] = lambda _fan: None,
+    ) -> Messages:
+        """Return what works on a batch; its fans are opened when they are needed first, and told of to `on_open`."""
+
+        def open_fan(branches: Branches) -> OpenFan:
+            fan = branches.open(should_stop=deadline.is_over, on_wait=self._on_wait, meters=self._meters)
+            on_open(fan)
+            return fan
+
         return Messages(
             route=self._outputs.route,
-            open_fan=lambda branches: branches.open(
-                should_stop=deadline.is_over, on_wait=self._on_wait, meters=self._meters
-            ),
+            open_fan=open_fan,
             reads=lambda branches: self.reader(branches.settings, deadline.is_over),
             send=send,
             deadline=deadline,

@@ -89,12 +89,10 @@ class Reading:
         self._opened = opened
         self._clock = clock
         self.etag = opened.etag
+        key = facts(ref.key)
+        # All of it out of the object itself: a document is the same whoever told of the object, and how.
         self.origin = s3_origin(
-            bucket=ref.bucket,
-            key=ref.key,
-            etag=opened.etag,
-            region=ref.region,
-            time_ms=facts(ref.key).time_ms,
+            bucket=ref.bucket, key=ref.key, etag=opened.etag, region=key.region, time_ms=key.time_ms
         )
 
     def parts(self) -> Iterator[Block | Damage]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.objects.block import Block, Damage
 from vpcflow.objects.continuation import continuation_body
-from vpcflow.objects.notification import references
+from vpcflow.objects.notification import NotificationError, references
 from vpcflow.objects.reference import ObjectRef, Resume
 from vpcflow.types import Origin
 
@@ -64,7 +64,10 @@ def is_named(letter: DeadLetter) -> bool:
 
 def named_object(letter: DeadLetter) -> ObjectRef:
     """Return the object. Raises NotificationError for a letter that somebody else has written."""
-    return references(letter.raw)[0]
+    named = references(letter.raw)
+    if len(named) != 1:
+        raise NotificationError(f"a letter that names {len(named)} objects, not one")
+    return named[0]
 
 
 def damage_letter(damage: Damage, origin: Origin, *, first_seen_ms: int, attempts: int = 1) -> DeadLetter:
