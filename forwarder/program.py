@@ -65,6 +65,13 @@ class Program:
         )
         return _answered(known, invocation)
 
+    def close(self) -> None:
+        """Let outputs and clients go."""
+        self._outputs.close()
+        for one in self._clients.values():
+            one.close()
+        self._clients.clear()
+
     @property
     def max_inflated_bytes(self) -> int:
         """Return what a payload may expand to."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vpcflow.clock import Clock
+from msgspec.structs import replace
 
-__all__ = ["LAMBDA_SECONDS", "Times", "request_seconds"]
+from vpcflow.clock import Clock
+from vpcflow.settings.model import Settings
+
+__all__ = ["LAMBDA_SECONDS", "Times", "bounded", "request_seconds"]
 
 LAMBDA_SECONDS = 900.0
 """The longest that an invocation may take: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
@@ -56,3 +59,10 @@ def request_seconds(margin_seconds: float, asked_seconds: float) -> float:
         asked_seconds: what the settings say for programs that have all the time.
     """
     return max(0.1, min(asked_seconds, margin_seconds * _REQUEST_PART))
+
+
+def bounded(settings: Settings, margin_seconds: float) -> Settings:
+    """Return the settings of an output with a patience that fits into an invocation, see `request_seconds`."""
+    engine = settings.elasticsearch
+    seconds = request_seconds(margin_seconds, engine.request_timeout_seconds)
+    return replace(settings, elasticsearch=replace(engine, request_timeout_seconds=seconds))
