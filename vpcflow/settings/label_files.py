@@ -44,16 +44,10 @@ def read_labels(settings: Settings) -> Labels | None:
         entries: dict[str, str] = {}
         for number, (name, content) in enumerate(zip(names, contents, strict=True)):
             entries.update(_entries(f"labels.files[{number}]: {name}", content, limit, len(entries)))
-            if len(entries) > limit:
-                raise ConfigError(f"labels.files[{number}]: {name}: {_too_many(limit)}")
         if len(_made) >= _KEPT:
             _made.clear()
         labels = _made[digest] = Labels(entries.items())
     return labels
-
-
-def _too_many(limit: int) -> str:
-    return f"more than {limit:,} entries in all; raise labels.max_entries"
 
 
 def _content(name: str, number: int, settings: Settings, limit: int) -> bytes:
@@ -90,7 +84,7 @@ def _object(name: str, where: str, settings: Settings, most: int) -> bytes:
 
 
 def _entries(where: str, content: bytes, limit: int, before: int) -> dict[str, str]:
-    """Return the entries of a file."""
+    """Return the entries of a file; `before`: how many those before it had."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -104,8 +98,8 @@ def _entries(where: str, content: bytes, limit: int, before: int) -> dict[str, s
             raise ConfigError(f"{where}, line {line}: {error}") from None
         if entries.setdefault(key, name) != name:
             raise ConfigError(f"{where}, line {line}: {key} has another name in a line before; keep one of them")
-        if len(entries) > limit and before + len(entries) > limit:
-            raise ConfigError(f"{where}, line {line}: {_too_many(limit)}")
+        if before + len(entries) > limit:
+            raise ConfigError(f"{where}, line {line}: more than {limit:,} entries in all; raise labels.max_entries")
     return entries
 
 

@@ -1,0 +1,74 @@
+"""A settings file: TOML on this machine or in S3."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vpcflow.errors import ConfigError
+
+__all__ = ["Document", "read_document"]
+
+_S3 = "s3://"
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """name: path or URL. text: as it was read; what tells whether it changed."""
+
+    name: str
+    text: str
+
+    def tables(self) -> dict[str, Any]:
+        """Return its tables. Raises ConfigError."""
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{self.name}: not TOML: {error}") from error
+
+
+def read_document(name: str | Path, environ: Mapping[str, str]) -> Document:
+    """Read a settings file.
+
+    Args:
+        name: a path, or `s3://BUCKET/KEY`: one GetObject.
+        environ: for the region and an endpoint override of S3 (`AWS_REGION`, `AWS_ENDPOINT_URL…`).
+
+    Raises:
+        ConfigError: not there, not for us, too large, no text.
+    """
+    text = str(name)
+    data = _object(text, environ) if text.startswith(_S3) else _file(Path(name))
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{text}: over {_MAX_BYTES:,} bytes; no settings file is so large")
+    try:
+        return Document(text, data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{text}: no UTF-8 text; a settings file is TOML") from error
+
+
+def _file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give the path of a settings file") from error
+
+
+def _object(name: str, environ: Mapping[str, str]) -> bytes:
+    from vpcflow.aws import client, explained
+
+    bucket, _, key = name.removeprefix(_S3).partition("/")
+    if not bucket or not key:
+        raise ConfigError(f"{name}: write s3://BUCKET/KEY")
+    s3 = client("s3", region=environ.get("AWS_REGION", ""), error=ConfigError)
+    try:
+        with explained(name, "VPCFLOW_SETTINGS", ConfigError):
+            data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_MAX_BYTES + 1)
+    finally:
+        s3.close()
+    return data

@@ -1,0 +1,61 @@
+"""Inputs and outputs: which settings hold for what comes from where, and goes where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from vpcflow.settings.model import Settings
+
+__all__ = ["DEFAULT", "Route", "Routes"]
+
+DEFAULT = "default"  # name of the only input, or output, where none is declared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One input.
+
+    input: its name.
+    match: patterns (`*`, `?`) of ARNs: of a queue, a stream, a log group, or of objects (`arn:aws:s3:::BUCKET/KEY`).
+    settings: the base settings with those of the input, for all that is done once: reading.
+    outputs: by name, the settings that hold for what comes from this input and goes to that output.
+    """
+
+    input: str
+    match: tuple[str, ...]
+    settings: Settings
+    outputs: Mapping[str, Settings]
+
+
+class Routes:
+    """All inputs, in the order of the settings file."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        """Keep them."""
+        self._routes = tuple(routes)
+
+    def __iter__(self) -> Iterator[Route]:
+        """Iterate over the inputs."""
+        return iter(self._routes)
+
+    def for_source(self, arn: str) -> Route | None:
+        """Return the first input one of whose patterns matches the ARN; None: nobody has declared this source."""
+        for route in self._routes:
+            if any(fnmatchcase(arn, pattern) for pattern in route.match):
+                return route
+        return None
+
+    def changed(self, change: Callable[[Settings], Settings]) -> Routes:
+        """Return the same inputs and outputs with other settings."""
+        return Routes(
+            [
+                replace(
+                    route,
+                    settings=change(route.settings),
+                    outputs={name: change(one) for name, one in route.outputs.items()},
+                )
+                for route in self._routes
+            ]
+        )
