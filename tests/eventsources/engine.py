@@ -30,7 +30,7 @@ Hook = Callable[[str], None]
 class MemoryEngine(ThreadingHTTPServer):
     """`away`: connections are cut. `hook`: told of each step of a bulk: "before", "half" (some of it is applied), "after".
 
-    A hook may raise HangUp: what was applied stays, and nobody hears of it.
+    A hook may raise HangUp: what was applied stays, and nobody hears of it. `duplicates`: how often it said 409.
     """
 
     daemon_threads = True
@@ -41,7 +41,7 @@ class MemoryEngine(ThreadingHTTPServer):
         self.sink = MemorySink(target=self.index)
         self.away = False
         self.hook: Hook = lambda _step: None
-        self.bulks = 0
+        self.bulks = self.duplicates = 0
         self.refused: list[str] = []
 
     @property
@@ -145,6 +145,7 @@ class _Requests(BaseHTTPRequestHandler):
         server.hook("half")
         outcomes += server.sink.write(Bulk(b"".join(items[middle:]), len(items) - middle)).outcomes
         server.hook("after")
+        server.duplicates += outcomes.count(Outcome.DUPLICATE)
         rows = [{"create": _row(outcome)} for outcome in outcomes]
         return {"errors": any(row["create"]["status"] != 201 for row in rows), "items": rows}
 
