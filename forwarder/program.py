@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ log = get_logger("forwarder")
 
 _HAND_OVER_SECONDS = 5.0  # to connect, and as long again to be answered
 _REGION_PART = 3  # arn:partition:service:region:account:resource
+_URL_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
 
 
 class Program:
@@ -120,7 +122,10 @@ class Program:
         def send(ref: ObjectRef) -> None:
             if times.left <= 0:
                 raise VpcFlowError("no time is left for it; raise forwarder.deadline_margin_seconds")
-            region = forwarder.region or (queue_arn.split(":")[_REGION_PART] if queue_arn else "")
+            named = _URL_REGION.match(forwarder.continue_queue_url)
+            region = forwarder.region or (
+                named[1] if named else queue_arn.split(":")[_REGION_PART] if queue_arn else ""
+            )
             queue = self._client("sqs", region, forwarder.sqs_endpoint, _HAND_OVER_SECONDS)
             sender(queue, forwarder.continue_queue_url or queue_url(queue, queue_arn))(ref)
 
@@ -128,6 +133,7 @@ class Program:
 
     def _client(self, service: str, region: str, endpoint: str, read_seconds: float) -> Any:  # noqa: ANN401
         """Return the client for a service and region; it is made once."""
+        region = region or self._environ.get("AWS_REGION", "")  # boto3 looks for AWS_DEFAULT_REGION only
         key = (service, region, endpoint)
         if key not in self._clients:
             self._clients[key] = client(
