@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.eventsources.engine import MemoryEngine
+from tests.eventsources.engine import HangUp, MemoryEngine
 from tests.eventsources.flows import MARGIN_SECONDS, letters, put
 from tests.eventsources.numbers import QUEUE_TIMEOUT
 from tests.eventsources.queueing import Queued, queued
@@ -134,6 +134,29 @@ def test_when_a_flush_takes_all_the_time(cluster: MemoryEngine, s3: Any) -> None
         there.times.drain()
         assert there.is_clean()
         assert sum("Timedout" in call.problem for call in there.mapping.calls) == 2
+    cluster.prove(made.manifest)
+
+
+@pytest.mark.parametrize("step", ["before", "half", "after"])
+def test_when_the_engine_goes_away_in_the_midst(cluster: MemoryEngine, s3: Any, step: str) -> None:  # noqa: ANN401
+    """From the eighth request on nothing is answered in that call: what is left begins at the first open line."""
+    made, time = generator(events=LINES), clock()
+    stopping = Stopping(time, 10 * LINES)
+
+    def away(now: str) -> None:
+        if stopping.calls == 1 and cluster.bulks >= 8 and now == step:
+            raise HangUp
+
+    cluster.hook = away
+    environ = {**cluster.environ, "VPCFLOW_BULK__MAX_ACTIONS": "50", "VPCFLOW_BULK__IN_FLIGHT": "2"}
+    with queued(
+        environ, time=time, block_bytes=BLOCK_BYTES, after_run=stopping.watch, wrapped=stopping.around
+    ) as there:
+        there.send(*put(s3, made.s3_files(lines_each=LINES)))
+        there.times.run_for(QUEUE_TIMEOUT)
+        assert there.sqs.calls == ["SendMessage"]
+        there.times.drain()
+        assert there.is_clean()
     cluster.prove(made.manifest)
 
 

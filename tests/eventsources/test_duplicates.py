@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
+
+import pytest
 
 from tests.eventsources.emulator.actors import Times
 from tests.eventsources.emulator.asynchronous import Invoker
@@ -15,7 +18,7 @@ from tests.eventsources.flows import our_handler, put, subscription
 from tests.eventsources.queueing import queued
 from tests.eventsources.scene import clock
 from tests.firehose.flows import generator
-from tests.firehose.replaying import replayed
+from vpcflow.cli.main import main
 
 
 def test_an_object_that_is_notified_twice(cluster: MemoryEngine, s3: Any) -> None:  # noqa: ANN401
@@ -42,6 +45,14 @@ def test_an_object_that_is_written_again_without_a_change(cluster: MemoryEngine,
     cluster.prove(made.manifest)
 
 
+def backfilled(environ: Mapping[str, str]) -> int:
+    """Send all that lies in the bucket `flows` once more; return the exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        return main(["replay", "s3://flows", "--from", "2026-09-20", "--to", "2026-09-23", "--workers", "1"])
+
+
 def test_live_and_backfill(cluster: MemoryEngine, s3: Any) -> None:  # noqa: ANN401
     made = generator(events=500)
     notices = put(s3, made.s3_files(lines_each=100))
@@ -49,7 +60,7 @@ def test_live_and_backfill(cluster: MemoryEngine, s3: Any) -> None:  # noqa: ANN
         there.send(*notices[:3])
         there.times.drain()
         assert len(cluster.documents()) == 300
-        assert replayed("s3://flows/AWSLogs/", cluster.environ) == 0
+        assert backfilled(cluster.environ) == 0
         cluster.prove(made.manifest)
         there.send(*notices)
         there.times.drain()
