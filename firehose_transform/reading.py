@@ -26,7 +26,7 @@ class Reading:
     bulk: whether `_bulk` action lines stand before the documents.
     pieces: its documents, newline-terminated; none where they did not fit.
     size: of all of them.
-    documents, bad: how many there are.
+    documents, bad: how many there are; filtered: flows that the filter leaves out.
     undecodable: the first `keep` bad lines, in full.
     """
 
@@ -36,6 +36,7 @@ class Reading:
     fits: bool = True
     documents: int = 0
     bad: int = 0
+    filtered: int = 0
     undecodable: list[Undecodable] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     first: str = ""
@@ -49,6 +50,7 @@ class Reading:
         """Count the chunk, and keep its documents and its bad lines."""
         self.documents += chunk.count
         self.bad += len(chunk.undecodable)
+        self.filtered += chunk.filtered
         if self.fits and chunk.count:
             piece = chunk.body if self.bulk else b"\n".join(chunk.body.split(b"\n")[1::2]) + b"\n"
             self.pieces.append(piece)

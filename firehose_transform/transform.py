@@ -121,7 +121,7 @@ class _Transform:
             self._complain(number, reading.first, reading)
             return ""
         if not reading.documents:
-            self._answer(number, Answer(record.record_id, "Dropped"))
+            self._answer_or_keep(number, opened, reading, Answer(record.record_id, "Dropped"))
             return ""
         if reading.fits:
             self._answer_or_keep(number, opened, reading, self._ok(record, reading))
@@ -139,7 +139,8 @@ class _Transform:
     def _may_keep(self, reading: Reading) -> bool:
         """Return whether the bad lines can be dead letters, so that the rest is answered."""
         rules = self._rules
-        return rules.keep_good and reading.documents > 0 and reading.bad <= rules.max_bad_lines
+        good = reading.documents + reading.filtered
+        return rules.keep_good and good > 0 and reading.bad <= rules.max_bad_lines
 
     def _why_whole(self, record: Record, opened: Opened) -> str:
         """Return why a record may not be put into the stream once more, or ''."""
