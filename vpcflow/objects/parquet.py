@@ -78,12 +78,14 @@ def blocks(
     from vpcflow.objects import rows
 
     try:
-        opened = pq.ParquetFile(file, pre_buffer=False)
-        names = rows.header(opened.schema_arrow.names)
-        groups = list(_groups(opened.metadata))
-        texts = [field.name for field in opened.schema_arrow if any(is_kind(field.type) for is_kind in rows.TEXTS)]
-        if texts:
-            opened = pq.ParquetFile(file, metadata=opened.metadata, read_dictionary=texts, pre_buffer=False)
+        metadata = pq.read_metadata(file)
+        schema = metadata.schema.to_arrow_schema()
+        names = rows.header(schema.names)
+        groups = list(_groups(metadata))
+        texts = [field.name for field in schema if any(is_kind(field.type) for is_kind in rows.TEXTS)]
+        opened = pq.ParquetFile(
+            file, metadata=metadata, read_dictionary=texts, pre_buffer=False, page_checksum_verification=True
+        )
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         _behind(file, error)
         yield from _unless_settled(Damage(reason=Reason.PARQUET, message=_line(error), position=0), from_line)

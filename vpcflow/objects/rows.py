@@ -66,22 +66,33 @@ def rendered(batch: pa.RecordBatch, *, block_bytes: int, max_line_bytes: int) ->
 
 
 class _Column:
-    """One column of a batch as texts; `longest` is the size of its longest one.
+    """One column of a batch; `longest` is the size of its longest text.
 
     Dictionaries stay such until their cells are wanted: a file may repeat a long text more often than memory can.
     """
 
     def __init__(self, column: pa.Array, cap: int) -> None:
-        self._places = None
+        self._cap = cap
+        self._places, self._values = None, column
         if pa.types.is_dictionary(column.type):
-            self._places, column = column.indices, column.dictionary
-        self._texts = _fit(_texts(column), cap)
-        lengths = pc.max(pc.binary_length(self._texts)).as_py()
-        self.longest = max(len(_ABSENT), lengths or 0)
+            self._places, self._values = column.indices, column.dictionary
+        # A dictionary may be that of the whole row group: then the texts of this batch are fewer.
+        self._is_fit = self._places is None or len(self._values) <= len(self._places)
+        if self._is_fit:
+            self._values = _fit(_texts(self._values), cap)
+        self.longest = max(len(_ABSENT), self._longest())
+
+    def _longest(self) -> int:
+        lengths = pc.binary_length(self._values)
+        if not self._is_fit:
+            lengths = lengths.take(self._places)
+        return pc.max(lengths).as_py() or 0
 
     def cells(self, start: int, count: int) -> pa.Array:
-        texts, places = self._texts, self._places
-        found = texts.slice(start, count) if places is None else texts.take(places.slice(start, count))
+        values, places = self._values, self._places
+        found = values.slice(start, count) if places is None else values.take(places.slice(start, count))
+        if not self._is_fit:
+            found = _fit(_texts(found), self._cap)
         return pc.fill_null(found, pa.scalar(_ABSENT, pa.binary()))
 
 
