@@ -442,6 +442,12 @@ class Forwarder(Section, frozen=True, kw_only=True):
     max_continuations: Annotated[
         int, Meta(ge=1, le=10_000, description="So often may one object be handed over before it is given back.")
     ] = 200
+    output_patience_seconds: Annotated[
+        float,
+        Meta(
+            gt=0, description="Of several outputs: so long may one hold up the others before it is left behind for now."
+        ),
+    ] = 30.0
     settings_ttl_seconds: Annotated[
         float, Meta(ge=0, description="Settings and secrets are kept so long across invocations. 0: for ever.")
     ] = 300.0

@@ -40,6 +40,12 @@ class Routes:
         """Iterate over the inputs."""
         return iter(self._routes)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare all that is in them."""
+        return isinstance(other, Routes) and other._routes == self._routes
+
+    __hash__ = None  # type: ignore[assignment] # settings are no keys
+
     def for_source(self, arn: str) -> Route | None:
         """Return the first input one of whose patterns matches the ARN; None: nobody has declared this source."""
         for route in self._routes:

@@ -1,0 +1,169 @@
+"""One batch of records into several outputs, each of which may fail by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from vpcflow.clock import Clock
+from vpcflow.deadletters.abstract import DeadLetters
+from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.errors import Stopped, VpcFlowError
+from vpcflow.pipeline.counts import Counts
+from vpcflow.pipeline.pipeline import Pipeline, Record
+from vpcflow.pipeline.positions import Position
+
+__all__ = ["Fan", "Leg"]
+
+_SLICE_SECONDS = 0.2  # for one output, while several are waited for
+
+
+@dataclass(slots=True)
+class Leg:
+    """One output in a batch. trouble: why it takes nothing more; what it settled before stays settled.
+
+    should_stop: asked while the output is waited for, by its sender threads too. since: when the caller began to wait for it.
+    """
+
+    name: str
+    should_stop: Callable[[], bool] = lambda: False
+    since: float | None = None
+    pipeline: Pipeline | None = None
+    keeper: DeadLetters | None = None
+    trouble: VpcFlowError | None = None
+
+
+class Fan:
+    """Used by one thread. `add` each output, `begin`, `submit` records, `flush`, look at what is `open`, `close`."""
+
+    def __init__(self, clock: Clock, should_stop: Callable[[], bool], *, patience_seconds: float | None) -> None:
+        """Begin without outputs.
+
+        Args:
+            clock: for patience.
+            should_stop: asked while an output is waited for.
+            patience_seconds: so long, in one piece, may one output hold up the others; None: without limit.
+        """
+        self._clock = clock
+        self._stop = should_stop
+        self._patience = patience_seconds
+        self._legs: list[Leg] = []
+        self._missed: set[Position] = set()  # what some output was not given
+
+    def add(self, name: str, fill: Callable[[Leg], None]) -> None:
+        """Add an output. `fill` makes its pipeline and keeper, or raises: then this leg is broken, and only this one."""
+        leg = Leg(name)
+        leg.should_stop = lambda: self._must_stop(leg)
+        self._legs.append(leg)
+        with self._watched(leg):
+            fill(leg)
+
+    def begin(self) -> None:
+        """Say whether there is an output at all. Raises VpcFlowError: all of them are broken."""
+        self._raise_if_all_broken()
+
+    @property
+    def open(self) -> set[Position]:
+        """Return the positions that are not settled by every output."""
+        waiting = {position for leg in self._legs if leg.pipeline is not None for position in leg.pipeline.open}
+        return waiting | self._missed
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """Return the totals so far, by output."""
+        return {leg.name: leg.pipeline.counts for leg in self._legs if leg.pipeline is not None}
+
+    def submit(self, record: Record) -> None:
+        """Give a record to each output that takes something. Blocks as `Pipeline.submit`, within the patience.
+
+        Raises:
+            VpcFlowError: no output takes anything any more. One that breaks while another takes records is told by `flush`,
+                and all that it was not given stays `open`.
+        """
+        for leg in self._legs:
+            if leg.trouble is None and leg.pipeline is not None:
+                with self._watched(leg):
+                    leg.pipeline.submit(record)
+            if leg.trouble is not None:
+                self._missed.add(record.position)
+        self._raise_if_all_broken()
+
+    def keep(self, letter: DeadLetter) -> None:
+        """Keep a dead letter of something that was no record, in each place that outputs keep theirs in.
+
+        Raises:
+            VpcFlowError: one of them did not keep it.
+        """
+        kept: list[DeadLetters] = []
+        for leg in self._legs:
+            if leg.keeper is None:
+                raise leg.trouble or VpcFlowError(f"output {leg.name} keeps no dead letters")
+            if not any(leg.keeper is one for one in kept):
+                leg.keeper.put(letter)
+                kept.append(leg.keeper)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait so long at most for what is under way, for all outputs alike; return whether every record is settled.
+
+        Raises:
+            VpcFlowError: what the first output that broke says. The others were waited for all the same.
+        """
+        end = self._clock.monotonic() + seconds
+        waiting = [leg for leg in self._legs if leg.pipeline is not None]
+        while waiting:
+            left = max(0.0, end - self._clock.monotonic())
+            share = left if len(waiting) == 1 else min(left, _SLICE_SECONDS)
+            waiting = [leg for leg in waiting if not self._flushed(leg, share)]
+            if left <= 0:
+                break
+        for leg in self._legs:
+            if leg.trouble is not None:
+                raise leg.trouble
+        return not self.open
+
+    def close(self) -> None:
+        """Let all go; what is not settled stays so. May be called twice."""
+        for leg in self._legs:
+            if leg.pipeline is not None:
+                leg.pipeline.close()
+
+    def _flushed(self, leg: Leg, seconds: float) -> bool:
+        """Return whether there is nothing more to wait for at this output. One that is broken is asked once more only."""
+        if leg.pipeline is None:
+            return True
+        broken, done = leg.trouble is not None, True
+        with self._watched(leg):
+            done = leg.pipeline.flush(seconds=seconds)
+        return done or broken
+
+    @contextmanager
+    def _watched(self, leg: Leg) -> Iterator[None]:
+        """Keep what an output says; anything but a VpcFlowError is a fault of ours, and goes on."""
+        leg.since = self._clock.monotonic()
+        try:
+            yield
+        except Stopped as error:
+            self._break(leg, error if self._stop() else Stopped("left behind: it would have held up the other outputs"))
+        except VpcFlowError as error:
+            self._break(leg, error)
+        finally:
+            leg.since = None
+
+    def _break(self, leg: Leg, error: VpcFlowError) -> None:
+        if leg.trouble is not None:
+            return
+        if len(self._legs) > 1:
+            error.args = (f"output {leg.name}: {error}",)
+        leg.trouble = error
+
+    def _must_stop(self, leg: Leg) -> bool:
+        since = leg.since
+        if self._patience is not None and since is not None and self._clock.monotonic() - since > self._patience:
+            return True
+        return self._stop()
+
+    def _raise_if_all_broken(self) -> None:
+        troubles = [leg.trouble for leg in self._legs]
+        if troubles and all(troubles):
+            raise troubles[0] or VpcFlowError("no output")
