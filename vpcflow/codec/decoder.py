@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from vpcflow.codec.envelope import Control, EnvelopeError, Payload, envelopes
 from vpcflow.codec.events import Events, log_events, without_long
-from vpcflow.codec.filters import Where, compile_filter
+from vpcflow.codec.filters import NOWHERE, Where, compile_filter
 from vpcflow.codec.formats import LineFormat, is_header, parse_format, rule_for
 from vpcflow.codec.framing import FramingError, members
 from vpcflow.codec.identity import event_hashes, origin_key
@@ -225,7 +225,7 @@ class Decoder:
             window=record.window,
             extras=dict(extras),
             offsets=list(map(str, events.offsets)),
-            where=_where(shared, record),
+            where=NOWHERE if self._filter is None else _where(shared, record),
         )
         rendered, rejected, guesses = self._lines.render(batch, form)
         bad += [events.undecodable(one.place, one.reason, one.message, shared) for one in rejected]

@@ -48,11 +48,14 @@ class Filter:
     def __init__(self, condition: Condition) -> None:
         """`condition`: true for flows that become documents."""
         self._condition = condition
+        self._asks_source = not _names(condition).isdisjoint(SOURCES)
         self._by_source: dict[Where, Condition] = {}
         self._by_format: dict[tuple[Where, tuple[str, ...]], Condition] = {}
 
     def of_source(self, where: Where) -> Condition:
         """Return what is left to ask of lines from there: True: all are kept; False: none."""
+        if not self._asks_source:
+            return self._condition
         found = self._by_source.get(where)
         if found is None:
             if len(self._by_source) >= _SOURCES:
@@ -69,7 +72,7 @@ class Filter:
         for others to say.
         """
         names = tuple([field.name for field in fields])
-        key = (where, names)
+        key = (where if self._asks_source else NOWHERE, names)
         found = self._by_format.get(key)
         if found is None:
             if len(self._by_format) >= _FORMATS:
@@ -83,6 +86,13 @@ class Filter:
         for row in bad:
             verdicts[row] = True
         return verdicts
+
+
+def _names(condition: Condition) -> set[str]:
+    """Return what the condition asks for."""
+    names: set[str] = set()
+    reduced(condition, names.add)
+    return names
 
 
 def compile_filter(include: Sequence[str], exclude: Sequence[str], internal_cidrs: Sequence[str] = ()) -> Filter | None:
