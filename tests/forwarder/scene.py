@@ -12,9 +12,9 @@ from forwarder.program import Program
 from forwarder.times import Times
 from tests.forwarder.engine import MemoryEngine
 from tests.forwarder.events import FUNCTION, object_key
-from tests.forwarder.standin import Outputs
 from vpcflow.clock import FakeClock
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.forwarding.outputs import Branches, Outputs
 from vpcflow.metrics.meters import Meters, Tally
 from vpcflow.pipeline.pipeline import Record
 from vpcflow.settings.load import load
@@ -52,11 +52,11 @@ class CountingFan:
 class Stopping(Program):
     """Stops as the scene says."""
 
-    def __init__(self, scene: Scene, settings: Settings, outputs: Any, environ: dict[str, str]) -> None:  # noqa: ANN401
+    def __init__(self, scene: Scene, settings: Settings, outputs: Outputs, environ: dict[str, str]) -> None:
         super().__init__(settings, outputs, environ, scene.clock)
         self._scene = scene
 
-    def open(self, branches: Any, times: Times, meters: Meters) -> Any:  # noqa: ANN401
+    def open(self, branches: Branches, times: Times, meters: Meters) -> Any:  # noqa: ANN401
         return CountingFan(super().open(branches, times, meters), self._scene, times)
 
 
@@ -90,6 +90,7 @@ class Scene:
             "OBJECTS__S3_ENDPOINT": self.aws_url,
             "FORWARDER__SQS_ENDPOINT": self.aws_url,
             "FORWARDER__DEADLINE_MARGIN_SECONDS": "10",
+            **({"INPUTS__FLOWS__MATCH": self.match} if self.match != "*" else {}),
             **self.environ,
         }
         return {f"VPCFLOW_{name}": value for name, value in given.items()}
@@ -97,9 +98,9 @@ class Scene:
     def program(self) -> Program:
         if self._program is None:
             environ = {"AWS_LAMBDA_FUNCTION_NAME": "forwarder", "AWS_REGION": "eu-west-1", **self.settings()}
-            settings = load(None, self.settings()).settings
-            outputs = Outputs(settings, environ, self.clock, self.match)
-            self._program = Stopping(self, settings, outputs, environ)
+            loaded = load(None, self.settings())
+            outputs = Outputs(loaded.routes, environ, self.clock)
+            self._program = Stopping(self, loaded.settings, outputs, environ)
         return self._program
 
     def restart(self) -> None:
