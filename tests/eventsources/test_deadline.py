@@ -160,6 +160,32 @@ def test_when_the_engine_goes_away_in_the_midst(cluster: MemoryEngine, s3: Any, 
     cluster.prove(made.manifest)
 
 
+@pytest.mark.parametrize("fifo", [False, True], ids=["standard", "FIFO"])
+def test_a_batch_that_is_settled_in_part(cluster: MemoryEngine, s3: Any, fifo: bool) -> None:  # noqa: ANN401, FBT001
+    """Objects that are there are deleted; those that had no turn come again, in a FIFO queue with all behind them."""
+    made, time = generator(events=LINES), clock()
+    stopping = Stopping(time, 10 * LINES)
+
+    def away(_step: str) -> None:
+        if stopping.calls == 1 and cluster.bulks >= 15:
+            raise HangUp
+
+    cluster.hook = away
+    environ = {**cluster.environ, "VPCFLOW_BULK__MAX_ACTIONS": "50", "VPCFLOW_BULK__IN_FLIGHT": "1"}
+    with queued(
+        environ, fifo=fifo, time=time, block_bytes=BLOCK_BYTES, after_run=stopping.watch, wrapped=stopping.around
+    ) as there:
+        there.send(*put(s3, made.s3_files(lines_each=400)))
+        there.times.run_for(1)
+        first = there.mapping.calls[0]
+        assert first.problem == ""
+        assert 0 < len(first.failed) < len(first.ids)
+        there.times.drain()
+        assert there.is_clean()
+        assert there.mapping.order_breaks == []
+    cluster.prove(made.manifest)
+
+
 def test_an_object_that_gets_nowhere_ends_in_the_dead_letter_queue(cluster: MemoryEngine, s3: Any) -> None:  # noqa: ANN401
     """A hand-over needs progress: else it would go round for ever, and no receive would count."""
     made = generator(events=500)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import Gate
 from tests.eventsources.emulator.actors import Times
 from tests.eventsources.emulator.api import serving
 from tests.eventsources.emulator.asynchronous import Invoker
@@ -37,6 +38,7 @@ from tests.eventsources.numbers import (
     VISIBILITY,
     record_age,
 )
+from tests.eventsources.queueing import queued
 from tests.eventsources.scene import clock
 from tests.firehose.flows import generator
 from tests.firehose.replaying import replayed
@@ -75,6 +77,24 @@ def test_objects_through_a_queue(cluster: MemoryEngine, s3: Any) -> None:  # noq
     assert (len(queue), len(dead), queue.expired, letters(s3)) == (0, 0, [], [])
     assert all(call.explicit for call in mapping.calls)
     assert 12 <= max(message.receives for message in queue.deleted) <= 13
+
+
+def test_a_bucket_that_is_away(cluster: MemoryEngine, s3: Any, moto_url: str) -> None:  # noqa: ANN401
+    """S3 is not reached for six hours: objects are read late, and none is taken for deleted."""
+    made = generator(events=1000)
+    notices = put(s3, made.s3_files(lines_each=100))
+    gate = Gate(moto_url)
+    environ = {**cluster.environ, "VPCFLOW_OBJECTS__S3_ENDPOINT": gate.url}
+    with queued(environ) as there:
+        there.send(*notices)
+        there.times.run_for(OUTAGE_SECONDS)
+        assert (len(cluster.documents()), len(there.queue)) == (0, len(notices))
+        gate.open()
+        there.times.drain()
+        assert there.is_clean()
+    gate.shut()
+    cluster.prove(made.manifest)
+    assert letters(s3) == []
 
 
 def test_records_of_a_stream(cluster: MemoryEngine, s3: Any) -> None:  # noqa: ANN401
