@@ -75,7 +75,8 @@ def backfill(asked: Asked) -> int:
         raise VpcFlowError(f"--from {asked.first}: not before --to {asked.end or 'now'}", exit_code=EX_USAGE)
     loaded = load(asked.settings, os.environ)
     objects = loaded.settings.objects
-    s3 = client("s3", region=objects.region, endpoint=objects.s3_endpoint, error=VpcFlowError)
+    region = objects.region or os.environ.get("AWS_REGION", "")
+    s3 = client("s3", region=region, endpoint=objects.s3_endpoint, error=VpcFlowError)
     workers = min(asked.workers or os.cpu_count() or 1, _MOST_WORKERS)
     bound = {
         "source": f"s3://{bucket}/{prefix}",
@@ -153,7 +154,9 @@ class _Batches:
         from vpcflow.forwarding.parts import Parts
 
         self._outputs = Outputs(_patient(loaded.routes), os.environ, SystemClock(), around=_only_missing)
-        self._parts = Parts(loaded.settings, self._outputs, SystemClock(), on_wait=_unheard)
+        self._parts = Parts(
+            loaded.settings, self._outputs, SystemClock(), on_wait=_unheard, region=os.environ.get("AWS_REGION", "")
+        )
 
     def __call__(self, deadline: Deadline) -> tuple[Messages, Callable[[], Mapping[str, Counts]]]:
         fans: list[Any] = []

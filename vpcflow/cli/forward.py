@@ -59,7 +59,13 @@ def forward(
     halt = Halt(clock, forwarder.grace_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: halt.ask())
-    parts = Parts(loaded.settings, Outputs(loaded.routes, os.environ, clock), clock, on_wait=waits)
+    parts = Parts(
+        loaded.settings,
+        Outputs(loaded.routes, os.environ, clock),
+        clock,
+        on_wait=waits,
+        region=os.environ.get("AWS_REGION", ""),
+    )
     with closing(parts):
         sqs = parts.sqs()
         send = sender(sqs, forwarder.continue_queue_url or url)
