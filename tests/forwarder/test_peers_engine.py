@@ -160,7 +160,7 @@ def test_50_all_waiting_is_shorter_than_what_is_left(scene: Scene) -> None:
         with pytest.raises((Stopped, SinkUnavailable)):
             scene.handle(event, seconds=60.0)
         assert 40 < scene.clock.monotonic() - begun < 60  # patient, and back before Lambda ends the process
-        assert len(scene.engine.server.bulks) - requests > 2
+        assert len(scene.engine.server.bulks) - requests >= 1  # fewer while the breaker is open, which it stays
     assert scene.kept() == []
     assert scene.queued() == []
 
