@@ -98,7 +98,7 @@ def test_nothing_is_missing_in_it(pack: object, program: str, module: str, tmp_p
     beside = tmp_path / "beside"
     beside.mkdir()
     for name in RUNTIMES_OWN:
-        (beside / name).symlink_to(Path(__import__(name).__file__).parent)
+        (beside / name).symlink_to(Path(str(__import__(name).__file__)).parent)
     code = (
         f"import sys, pkgutil, importlib; sys.path[:0] = [{str(task)!r}, {str(beside)!r}]\n"
         f"import {module} as program\n"
@@ -135,7 +135,9 @@ def test_the_handler_of_the_transform_answers_out_of_the_zip(pack: object, tmp_p
     with function(task, "firehose_transform.handler.handler", {}) as made:
         answer = made.invoke(event)
     assert not answer.failed, answer.payload
-    (answered,) = answer.value["records"]  # type: ignore[misc]
+    records = answer.value["records"]
+    assert isinstance(records, list)
+    (answered,) = records
     assert answered["result"] == "Ok"
     document = json.loads(base64.b64decode(answered["data"]))
     assert document["aws"]["vpcflow"]["interface_id"] == "eni-0123456789abcdef0"
