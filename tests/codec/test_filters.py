@@ -168,7 +168,7 @@ def test_odd_names_of_sources(name: str) -> None:
 
 
 def test_a_source_that_is_left_out_makes_no_dead_letters() -> None:
-    found = chunk(["what a server has to say", HTTPS], exclude=("source like kinesis:*",))
+    found = chunk(["what a server says", HTTPS], exclude=("source like kinesis:*",))
     assert (found.count, found.filtered, list(found.undecodable)) == (0, 2, [])
 
 
