@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote_plus
 
-from msgspec.structs import replace
+from msgspec.structs import replace as copied
 
+from forwarder.process import Process
 from forwarder.program import Program
 from tests.eventsources.scene import Handler
-from tests.forwarder.standin import Outputs
 from vpcflow.clock import FakeClock
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.metrics.meters import UNMETERED
 from vpcflow.pipeline.pipeline import Record
-from vpcflow.settings.load import load
+from vpcflow.settings.load import Loaded
 
 MARGIN_SECONDS = 20
 
@@ -37,21 +38,40 @@ def our_handler(
         block_bytes: runs of lines smaller than settings allow.
         after_run: called after each run of lines that was given to the outputs.
     """
-    variables = {"VPCFLOW_DEADLETTERS__KIND": "s3", "VPCFLOW_DEADLETTERS__BUCKET": "letters", **environ}
-    settings = load(None, variables).settings
-    if block_bytes is not None:
-        settings = replace(settings, objects=replace(settings.objects, block_bytes=block_bytes))
-    environ = {"AWS_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": "forwarder", **variables}
-    program = _Watched(settings, Outputs(settings, environ, clock), environ, clock)
-    program.after_run = after_run or (lambda _record: None)
-    return lambda event, context: program.answer(event, context, UNMETERED)
+    variables = {
+        "AWS_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "forwarder",
+        "VPCFLOW_DEADLETTERS__KIND": "s3",
+        "VPCFLOW_DEADLETTERS__BUCKET": "letters",
+        **environ,
+    }
+    process = _Watched(variables, clock)
+    process.block_bytes, process.after_run = block_bytes, after_run
+
+    def handler(event: object, context: object) -> object:
+        program, _ = process.program(context)
+        return program.answer(event, context, UNMETERED)
+
+    return handler
 
 
-class _Watched(Program):
-    after_run: Callable[[Record], None]
+class _Watched(Process):
+    """Its programs say what they give to the outputs."""
 
-    def open(self, *arguments: Any) -> Any:  # noqa: ANN401
-        return _WatchedFan(super().open(*arguments), self.after_run)
+    block_bytes: int | None
+    after_run: Callable[[Record], None] | None
+
+    def _made(self, loaded: Loaded, context: object) -> Program:
+        size = self.block_bytes
+        if size is not None:
+            routes = loaded.routes.changed(lambda one: copied(one, objects=copied(one.objects, block_bytes=size)))
+            loaded = replace(loaded, routes=routes)
+        program = super()._made(loaded, context)
+        if (after_run := self.after_run) is not None:
+            opened = program.open
+            watched: Any = lambda *arguments: _WatchedFan(opened(*arguments), after_run)  # noqa: E731
+            program.open = watched  # type: ignore[method-assign]
+        return program
 
 
 class _WatchedFan:
