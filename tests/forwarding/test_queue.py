@@ -334,17 +334,19 @@ def test_twelve_hours_are_the_most_that_sqs_hides() -> None:
 def test_what_is_let_go_is_neither_deleted_nor_handed_over(scene: Scene) -> None:
     scene.put(KEY, 30)
     scene.notify(KEY)
-    made = scene.worker(1)
-    receive = scene.queue.receive
+    receive, ours = scene.queue.receive, []
 
-    def lost(count: int, wait: int) -> list[Message]:
+    def received(count: int, wait: int) -> list[Message]:
         found = receive(count, wait)
-        for one in found:
-            one.lost = True
-        scene.halt.ask()
+        ours.extend(found)
         return found
 
-    scene.queue.receive = lost  # type: ignore[method-assign]
-    totals = made.run()
+    def lose(_asked: int) -> None:
+        for one in ours:
+            one.lost = True
+
+    scene.queue.receive = received  # type: ignore[method-assign]
+    scene.engine.before = lose
+    totals = scene.worker(1).run()
     assert (totals.settled, totals.failed, totals.handed_over) == (0, 0, 0)
-    assert scene.in_queue() == (0, 1)
+    assert (len(scene.engine.documents), scene.in_queue()) == (30, (0, 1))
