@@ -82,3 +82,13 @@ def test_a_queue_that_takes_nothing_settles_nothing(scene: Scene) -> None:
     scene.stop_after_lines(1)
     with pytest.raises(VpcFlowError, match="could not be handed over"):
         scene.handle(s3_event(scene.bucket, key))
+
+
+def test_the_region_of_the_queue_is_that_of_its_url(scene: Scene) -> None:
+    url = "https://sqs.eu-north-1.amazonaws.com/123456789012/left"
+    scene.environ |= {"OBJECTS__BLOCK_BYTES": "65536", "FORWARDER__CONTINUE_QUEUE_URL": url}
+    key = scene.put(text(*lines(3000)))
+    scene.stop_after_lines(1)
+    with pytest.raises(NotSettled, match="could not be handed over"):  # there is none in the emulator
+        scene.handle(s3_event(scene.bucket, key))
+    assert {made[1] for made in scene.program()._clients if made[0] == "sqs"} == {"eu-north-1"}
