@@ -225,7 +225,7 @@ restart_max_seconds = 2.0
             return []  # the shards of a new index are not up yet
         return sorted(hit["_source"]["network"]["bytes"] for hit in reply["hits"]["hits"])
 
-    def arrived(self, seconds: float = 30) -> float:
+    def arrived(self, seconds: float = 120) -> float:
         """Wait until all that was put is there, each once."""
         began = time.monotonic()
         while len(found := self.flows()) < self.sent:
@@ -248,7 +248,7 @@ restart_max_seconds = 2.0
         return self.children()[0].process
 
     def daemon(self) -> Process:
-        until(self.run.daemon, 30, "a daemon")
+        until(self.run.daemon, 60, "a daemon")
         process = self.run.daemon()
         assert process is not None
         return process
@@ -309,7 +309,7 @@ restart_max_seconds = 2.0
                 one.wait()
         self.gate.shut()
         self.sink.close()
-        until(lambda: not any(start_of(one.pid) == one.start for one in left), 10)
+        until(lambda: not any(start_of(one.pid) == one.start for one in left), 30)
 
 
 @pytest.fixture

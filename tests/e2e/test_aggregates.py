@@ -68,12 +68,12 @@ def test_aggregates_are_checkpointed_by_subsequence_and_mixed_keys_are_lost_by_t
     sequence = put(scene, aggregate(records(0), hash_key="1"), hash_key="1")
     scene.sent = 20
     scene.arrived()
-    until(lambda: scene.checkpoints()[shard] == (sequence, 19), 20, "checkpoint of the last user record")
+    until(lambda: scene.checkpoints()[shard] == (sequence, 19), 60, "checkpoint of the last user record")
 
     # One user record that hashes to the other shard, and the KCL throws all of them away, without a word.
     put(scene, aggregate(records(100)), hash_key="1")
     plain = put(scene, payload(20, 1), hash_key="1")
     scene.sent = 21
     scene.arrived()
-    until(lambda: scene.checkpoints()[shard] == (plain, 0), 20, "checkpoint behind the lost aggregate")
+    until(lambda: scene.checkpoints()[shard] == (plain, 0), 60, "checkpoint behind the lost aggregate")
     assert scene.flows() == list(range(21))

@@ -22,7 +22,7 @@ def test_everything_arrives_once_and_is_checkpointed(scene: Scene) -> None:
     scene.checkpointed()
     assert {note.shard for note in scene.children()} == {"shardId-000000000000", "shardId-000000000001"}
     until(
-        lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 10, "the count of both shards"
+        lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 40, "the count of both shards"
     )
     assert scene.metric("vpcflow_shards") == 2
     assert scene.metric("vpcflow_bulk_seconds_count")
@@ -39,15 +39,15 @@ def test_killed_idle_child_is_noticed_and_replaced(scene: Scene) -> None:
     scene.arrived()
     scene.checkpointed()
     created = 'vpcflow_documents_total{outcome="created"}'
-    until(lambda: scene.metric(created) == scene.sent, 10, "the count")
+    until(lambda: scene.metric(created) == scene.sent, 40, "the count")
     child = scene.child()
     child.signal(signal.SIGKILL)
-    until(lambda: scene.lines("child is gone"), 10, "word of the dead child")
+    until(lambda: scene.lines("child is gone"), 20, "word of the dead child")
     assert (scene.metric(created) or 0) >= scene.sent  # what it counted stays
     scene.put(10)
     scene.arrived()
     assert scene.child() != child
-    until(lambda: scene.metric(created) == scene.sent, 10, "the count")
+    until(lambda: scene.metric(created) == scene.sent, 40, "the count")
     assert scene.metric("vpcflow_daemon_restarts_total") == 1
 
 
@@ -58,12 +58,12 @@ def test_dead_cluster_is_waited_for(scene: Scene) -> None:
     scene.arrived()
     scene.checkpointed()
     before = scene.checkpoints()
-    until(lambda: scene.ask("/readyz")[0] == 200, 30, "readiness")
+    until(lambda: scene.ask("/readyz")[0] == 200, 60, "readiness")
     scene.gate.shut()
     scene.put(10)
     scene.waits()
     assert scene.checkpoints() == before
-    until(lambda: scene.ask("/readyz")[0] == 503, 30, "the end of readiness")
+    until(lambda: scene.ask("/readyz")[0] == 503, 60, "the end of readiness")
     (problem,) = json.loads(scene.ask("/readyz")[1])["problems"]
     assert problem["shard"] == "shardId-000000000000"
     assert "127.0.0.1" in problem["reason"]
@@ -77,8 +77,8 @@ def test_dead_cluster_is_waited_for(scene: Scene) -> None:
     scene.arrived()
     scene.checkpointed()
     assert scene.child() == child  # nobody had to die for it
-    until(lambda: scene.ask("/readyz")[0] == 200, 30, "readiness")
-    until(lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 10, "the count")
+    until(lambda: scene.ask("/readyz")[0] == 200, 60, "readiness")
+    until(lambda: scene.metric('vpcflow_documents_total{outcome="created"}') == scene.sent, 40, "the count")
     assert scene.metric("vpcflow_shards") == scene.metric("vpcflow_ready") == 1
     assert (scene.metric('vpcflow_checkpoints_total{result="kept"}') or 0) >= 2
     assert (scene.metric("vpcflow_wait_seconds_total") or 0) > 0

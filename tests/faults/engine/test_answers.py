@@ -157,7 +157,7 @@ headers = { authorization = "ApiKey b2xk" }
 first = 4
 """)
     settings = {"elasticsearch__api_key": f"file:{key}", "bulk__in_flight": 1}
-    scene.run(settings=settings, between={20: lambda: key.write_text("bmV3")})
+    scene.run(settings=settings, between={1: lambda: key.write_text("bmV3")})
     assert scene.error is None
     assert scene.waits == []
     scene.record(ledger, "401, and a new secret in its file", "proxy", scene.evidence("status"), "went on with the new")

@@ -183,7 +183,7 @@ class FaultScene(Scene):
     def bad_lines(self) -> list[str]:
         return [text for batch in self.batches for text in (*batch.undecodable, *batch.rejected)]
 
-    def settled(self, seconds: float = 40) -> None:
+    def settled(self, seconds: float = 120) -> None:
         """Wait until all documents are there, each once, every bad line is kept, and the last record is checkpointed."""
         self.arrived(seconds)
         self.checkpointed(seconds)

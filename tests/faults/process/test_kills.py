@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 def kill_idle_child(scene: FaultScene) -> str:
     told = len(scene.lines("child is gone"))
     evidence = scene.kill(scene.child(), "idle child")
-    until(lambda: len(scene.lines("child is gone")) > told, 10, "word of the dead child, though nothing comes")
+    until(lambda: len(scene.lines("child is gone")) > told, 20, "word of the dead child, though nothing comes")
     return evidence
 
 
@@ -69,7 +69,7 @@ def feeding(scene: FaultScene) -> Iterator[None]:
 def terminate_in_mid_run(scene: FaultScene) -> str:
     before = len(scene.flows())
     with feeding(scene):
-        until(lambda: len(scene.flows()) > before, 30, "the first of many documents")
+        until(lambda: len(scene.flows()) > before, 90, "the first of many documents")
         evidence = scene.terminate(scene.started[-1], "mid-run")
     assert len(scene.flows()) < scene.sent, "it was not in the middle of a run"
     assert scene.run.children() == []

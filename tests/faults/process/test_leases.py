@@ -84,7 +84,7 @@ def test_lease_lost_while_a_bulk_is_in_flight(
         evidence = [lose_lease(scene, proxy) for scene, proxy in both]
         for number, (scene, _) in enumerate(both):
             old = children[number]
-            until(lambda old=old: not old.alive(), 30, "the end of the old child")  # type: ignore[misc]
+            until(lambda old=old: not old.alive(), 60, "the end of the old child")  # type: ignore[misc]
             assert scene.acknowledged(old) == acknowledged[number], "it checkpointed after its lease was gone"
             scene.settled(60)
             assert len(scene.lines("daemon started")) == 1, "a lost lease ends the shard, not the daemon"
@@ -97,7 +97,7 @@ def test_lease_lost_while_a_bulk_is_in_flight(
 
 def lose_lease(scene: FaultScene, proxy: FaultProxy) -> str:
     """Take the lease away once the proxy holds the bulk; it must hold it still when that is done."""
-    until(lambda: proxy.journal.lines("slow_bulk"), 20, "a bulk in flight")
+    until(lambda: proxy.journal.lines("slow_bulk"), 60, "a bulk in flight")
     evidence = scene.take_lease(SHARD, "thief")
     assert len(proxy.journal.lines("slow_bulk")) == 1, "the bulk was through before the lease was gone"
     return evidence
@@ -117,7 +117,7 @@ def test_throttled_checkpoints_come_later(make_scenes: MakeScenes, stack_kinesis
             scene.mixed()
         for number, (scene, proxy) in enumerate(both):
             scene.arrived()
-            until(lambda proxy=proxy: proxy.journal.lines("throttled"), 20, "a throttled checkpoint")  # type: ignore[misc]
+            until(lambda proxy=proxy: proxy.journal.lines("throttled"), 60, "a throttled checkpoint")  # type: ignore[misc]
             now = scene.checkpoints()
             assert now == before[number] or len(proxy.journal.lines("throttled")) == THROTTLED, "nothing is written yet"
         for scene, proxy in both:

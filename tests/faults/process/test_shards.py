@@ -27,7 +27,7 @@ def reshard(scene: FaultScene, shards: int, **change: str) -> str:
         def made() -> bool:
             return len(kinesis.list_shards(StreamName=scene.name)["Shards"]) == shards
 
-        until(made, 30, "the new shards")
+        until(made, 60, "the new shards")
         count = len(kinesis.list_shards(StreamName=scene.name)["Shards"])
     scene.placed.clear()
     scene.mixed(20)

@@ -120,7 +120,7 @@ def join_while_dead(scenes: list[FaultScene]) -> list[str]:
         scene.gate.open()
     for number, scene in enumerate(scenes):
         scene.settled(90)
-        until(lambda number=number: not given[number].alive(), 30, "the end of the old child")  # type: ignore[misc]
+        until(lambda number=number: not given[number].alive(), 60, "the end of the old child")  # type: ignore[misc]
         assert scene.acknowledged(given[number]) == said[number], "it checkpointed after its lease was gone"
     return evidence
 
