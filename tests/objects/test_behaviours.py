@@ -51,7 +51,7 @@ def documents(found: Iterator[Decoded | Damage]) -> list[tuple[str, dict[str, An
     return made
 
 
-def test_behaviour_1_plain_and_gzip_give_the_same_and_base64_is_not_guessed(store: Store) -> None:
+def test_01_plain_and_gzip_give_the_same_and_base64_is_not_guessed(store: Store) -> None:
     text = flows(50)
     store.put(KEY, text, etag="e")
     plain = documents(read(store))
@@ -65,27 +65,27 @@ def test_behaviour_1_plain_and_gzip_give_the_same_and_base64_is_not_guessed(stor
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n", b"\r\n\r\n"])
 @pytest.mark.parametrize("last", [b"", b"\n"])
-def test_behaviour_2_newlines_of_all_kinds(store: Store, end: bytes, last: bytes) -> None:
+def test_02_newlines_of_all_kinds(store: Store, end: bytes, last: bytes) -> None:
     store.put(KEY, end.join(flows(30).splitlines()) + last)
     ports = [row["source"]["port"] for _, row in documents(read(store, block_bytes=300))]
     assert ports == list(range(30))
 
 
-def test_behaviour_3_text_that_begins_like_json_and_is_none_costs_one_line(store: Store) -> None:
+def test_03_text_that_begins_like_json_and_is_none_costs_one_line(store: Store) -> None:
     store.put(KEY, b"{not json\n" + flows(3) + b'{"message": "' + FLOW % (9, 9) + b'"}\n')
     chunks = [chunk for chunk in read(store) if isinstance(chunk, Decoded)]
     assert [bad.position for chunk in chunks for bad in chunk.undecodable] == [0]
     assert sum(chunk.count for chunk in chunks) == 4
 
 
-def test_behaviour_4_bytes_that_are_no_utf_8_cost_one_line(store: Store) -> None:
+def test_04_bytes_that_are_no_utf_8_cost_one_line(store: Store) -> None:
     store.put(KEY, gzip.compress(flows(3) + b"\xff\xfe\x00\n" + FLOW % (9, 9)))
     chunks = [chunk for chunk in read(store) if isinstance(chunk, Decoded)]
     assert [bad.reason for chunk in chunks for bad in chunk.undecodable] == [Reason.ENCODING]
     assert sum(chunk.count for chunk in chunks) == 4
 
 
-def test_behaviour_47_an_object_that_is_notified_twice_gives_the_same_documents(store: Store) -> None:
+def test_47_an_object_that_is_notified_twice_gives_the_same_documents(store: Store) -> None:
     store.put(KEY, gzip.compress(flows(40)), version="v1")
     first = documents(read(store))
     store.faults = [Fault(after=100), Fault(status=503, code="SlowDown")]
@@ -93,7 +93,7 @@ def test_behaviour_47_an_object_that_is_notified_twice_gives_the_same_documents(
     assert len({one for one, _ in first}) == 40
 
 
-def test_behaviour_49_the_header_is_the_format_and_no_document(store: Store) -> None:
+def test_49_the_header_is_the_format_and_no_document(store: Store) -> None:
     names = HEADER.decode().split()
     other = [*names[5:], *names[:5]]
     lines = [

@@ -18,7 +18,7 @@ EXACT = int(datetime(2026, 11, 25, 16, 20, tzinfo=UTC).timestamp() * 1000)
 @pytest.mark.parametrize("hour", ["", "16/", "hour=16/"])
 @pytest.mark.parametrize("folders", [DEFAULT, HIVE, TRANSIT])
 @pytest.mark.parametrize("ending", [".log.gz", ".log.parquet"])
-def test_behaviour_49_every_layout_is_understood(prefix: str, hour: str, folders: str, ending: str) -> None:
+def test_49_every_layout_is_understood(prefix: str, hour: str, folders: str, ending: str) -> None:
     name = FILE.replace(".log.gz", ending)
     if prefix == "AWSLogs/":
         prefix = ""
@@ -72,7 +72,7 @@ MIXED = [
 ]
 
 
-def test_behaviour_48_a_bucket_with_mixed_data_gives_its_flow_logs_only() -> None:
+def test_48_a_bucket_with_mixed_data_gives_its_flow_logs_only() -> None:
     assert [key for key in MIXED if wanted(key, ["*vpcflowlogs*"], ["*/_SUCCESS", "*.digest"])] == MIXED[:2]
     assert [key for key in MIXED if wanted(key, ["*vpcflowlogs*.log.gz"], [])] == MIXED[:1]
     assert [key for key in MIXED if wanted(key, ["*vpcflowlogs*"], ["*.parquet", "*"])] == []

@@ -22,7 +22,7 @@ def measured(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def test_behaviour_55_memory_is_bounded_by_the_size_of_a_block_not_of_the_object() -> None:
+def test_55_memory_is_bounded_by_the_size_of_a_block_not_of_the_object() -> None:
     small = measured("--only", "text", "--lines", "20000")
     large = measured("--only", "text", "--lines", "300000")
     assert large["lines"] == 300_001
@@ -31,7 +31,7 @@ def test_behaviour_55_memory_is_bounded_by_the_size_of_a_block_not_of_the_object
     assert large["over"] - small["over"] < 4 * MB
 
 
-def test_behaviour_55_a_parquet_file_holds_one_row_group_in_memory() -> None:
+def test_55_a_parquet_file_holds_one_row_group_in_memory() -> None:
     small = measured("--only", "text", "--lines", "200000", "--parquet")  # one row group
     large = measured("--only", "text", "--lines", "600000", "--parquet")
     assert large["lines"] == 600_000

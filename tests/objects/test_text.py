@@ -228,7 +228,7 @@ def test_a_long_last_line_without_an_end() -> None:
     assert len(damage) == 1
 
 
-def test_behaviour_41_a_multi_byte_character_across_a_chunk_boundary_survives() -> None:
+def test_41_a_multi_byte_character_across_a_chunk_boundary_survives() -> None:
     text = "".join(f"{n} zürich-€-𝄞\n" for n in range(60)).encode()
     for stored in (text, gzip.compress(text)):
         for piece in range(1, 40):
@@ -237,7 +237,7 @@ def test_behaviour_41_a_multi_byte_character_across_a_chunk_boundary_survives() 
                 assert "".join(block.data.decode() for block in whole) == text.decode()
 
 
-def test_behaviour_42_positions_are_byte_positions_of_the_original_input() -> None:
+def test_42_positions_are_byte_positions_of_the_original_input() -> None:
     text = b"".join(b"%d \xff\xfe \xc3\xa4\r\n\n" % n for n in range(100))
     whole, _ = read(gzip.compress(text), block_bytes=40)
     assert len(whole) > 20
