@@ -290,3 +290,20 @@ def test_what_the_stream_raises_is_no_damage() -> None:
     found = blocks(stream(), block_bytes=300)
     with pytest.raises(ConnectionError):
         assert all(isinstance(one, Block) for one in found)
+
+
+SPACES = "".join(filter(str.isspace, map(chr, range(0x3001)))).replace("\n", "")
+
+
+@pytest.mark.parametrize("space", [*SPACES, SPACES], ids=ascii)
+def test_a_header_is_found_whatever_space_stands_around_it(space: str) -> None:
+    header = f"{space}{HEADER.decode()}{space}\n".encode()
+    for text in (header + flows(9).partition(b"\n")[2], b"\n" + header + flows(9).partition(b"\n")[2]):
+        whole, _ = read(text)
+        assert len(whole) > 2
+        assert {block.at.header for block in whole[2:]} == {HEADER.decode()}
+
+
+def test_what_has_no_text_around_it_is_no_header() -> None:
+    whole, _ = read(b"\x80" + HEADER + b"\xe3\n" + flows(9).partition(b"\n")[2])
+    assert {block.at.header for block in whole} == {""}

@@ -14,8 +14,9 @@ __all__ = ["blocks"]
 
 _BOM = b"\xef\xbb\xbf"
 _NAME = rb"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*"
+_AROUND = rb"[\t\x0b-\r\x1c- \x80-\xe3]*"  # whatever begins or goes on a space in UTF-8, as `str.strip` knows spaces; and more
 # After a newline, so that the search can jump from one to the next.
-_HEADER_SHAPE = re.compile(rb"\n[ \t]*(" + _NAME + rb"(?: +" + _NAME + rb"){2,})[ \t\r]*(?=\n|\Z)")
+_HEADER_SHAPE = re.compile(rb"\n(" + _AROUND + _NAME + rb"(?: +" + _NAME + rb"){2,}" + _AROUND + rb")(?=\n|\Z)")
 _OVER = 8  # a piece of a line that is too long is longer than the cap, also where a character was cut off it
 
 
@@ -172,9 +173,16 @@ def _last_header(data: bytes) -> str:
     first, _, rest = data.partition(b"\n")
     found = ""
     for one in _HEADER_SHAPE.finditer(b"\n" + first):
-        found = one[1].decode()
-    found = found if is_header(found) else ""
+        found = _header_of(one[1])
     for one in _HEADER_SHAPE.finditer(data, len(first)) if rest else ():
-        if is_header(one[1].decode()):
-            found = one[1].decode()
+        found = _header_of(one[1]) or found
     return found
+
+
+def _header_of(line: bytes) -> str:
+    """Return a header line without the space around it, as the codec sees it; "" if it is none."""
+    try:
+        text = line.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    return text if is_header(text) else ""
