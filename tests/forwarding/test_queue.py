@@ -350,3 +350,97 @@ def test_what_is_let_go_is_neither_deleted_nor_handed_over(scene: Scene) -> None
     totals = scene.worker(1).run()
     assert (totals.settled, totals.failed, totals.handed_over) == (0, 0, 0)
     assert (len(scene.engine.documents), scene.in_queue()) == (30, (0, 1))
+
+
+FIFO = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+
+
+@pytest.fixture
+def fifo(scene: Scene, request: pytest.FixtureRequest) -> Scene:
+    url = scene.sqs.create_queue(QueueName="flows.fifo", Attributes=FIFO)["QueueUrl"]
+    scene.queue = Queue(scene.sqs, url, SystemClock(), visibility_seconds=60)
+    return scene
+
+
+def in_order(fifo: Scene, *bodies: tuple[str, str]) -> tuple[list[str], list[tuple[str, int]]]:
+    """Put messages (group, key of an object or a whole body); note what is deleted, and what is hidden for how long."""
+    for number, (group, body) in enumerate(bodies):
+        text = body
+        if body.startswith("AWSLogs/"):
+            fifo.put(body, 20)
+            s3 = {"bucket": {"name": "flows"}, "object": {"key": body}}
+            text = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": s3}]})
+        fifo.sqs.send_message(
+            QueueUrl=fifo.queue.url, MessageBody=text, MessageGroupId=group, MessageDeduplicationId=str(number)
+        )
+    deleted: list[str] = []
+    hidden: list[tuple[str, int]] = []
+    delete, hide = fifo.queue.delete, fifo.queue.hide
+
+    def deletes(message: Message) -> None:
+        delete(message)
+        deleted.append(named(message))
+
+    def hides(message: Message, seconds: int) -> None:
+        hide(message, seconds)
+        hidden.append((named(message), seconds))
+
+    def named(message: Message) -> str:
+        return message.body[-40:].partition("vpcflowlogs/")[2].partition(".log")[0] or message.body
+
+    fifo.queue.delete, fifo.queue.hide = deletes, hides  # type: ignore[method-assign]
+    return deleted, hidden
+
+
+def flow_log(name: str) -> str:
+    return f"AWSLogs/1/vpcflowlogs/{name}.log.gz"
+
+
+def test_a_group_of_a_fifo_queue_waits_behind_a_message_that_failed(fifo: Scene) -> None:
+    given = [
+        ("a", flow_log("a1")),
+        ("a", "poison"),
+        ("b", flow_log("b1")),
+        ("a", flow_log("a2")),
+        ("b", flow_log("b2")),
+    ]
+    deleted, hidden = in_order(fifo, *given)
+    totals = fifo.worker(4).run()
+    assert deleted == ["a1", "b1", "b2"]
+    assert hidden == [("poison", 10), ("a2", 0)]  # untouched: not even read
+    assert (totals.settled, totals.failed, totals.objects) == (3, 1, 3)
+    assert len(fifo.engine.documents) == 60
+
+
+def test_a_group_waits_behind_a_message_that_could_not_be_deleted(fifo: Scene) -> None:
+    deleted, hidden = in_order(fifo, ("a", flow_log("a1")), ("a", flow_log("a2")))
+    deletes, tries = fifo.queue.delete, []
+
+    def refused_once(message: Message) -> None:
+        tries.append(message)
+        if len(tries) == 1:
+            raise VpcFlowError("SQS is away", exit_code=EX_TEMPFAIL)
+        deletes(message)
+
+    fifo.queue.delete = refused_once  # type: ignore[method-assign]
+    fifo.worker(1).run()
+    assert (deleted, hidden) == ([], [("a2", 0)])
+
+
+def test_what_ends_the_program_gives_the_rest_of_a_fifo_queue_back(fifo: Scene) -> None:
+    def refuse(_asked: int) -> None:
+        raise SinkRefused("no such data stream", exit_code=EX_CONFIG)
+
+    deleted, hidden = in_order(fifo, ("a", flow_log("a1")), ("b", flow_log("b1")), ("a", flow_log("a2")))
+    fifo.engine.before = refuse
+    with pytest.raises(SinkRefused, match="no such data stream"):
+        fifo.worker(3).run()
+    assert (deleted, hidden) == ([], [("a1", 10), ("b1", 0), ("a2", 0)])
+
+
+def test_a_stop_leaves_the_order_of_a_fifo_queue(fifo: Scene) -> None:
+    deleted, hidden = in_order(fifo, *(("a", flow_log(f"a{number}")) for number in range(3)))
+    fifo.engine.before = lambda _asked: fifo.halt.ask()
+    fifo.worker(9).run()
+    assert deleted == ["a0"]
+    assert hidden == [("a1", 0), ("a2", 0)]

@@ -13,9 +13,9 @@ from vpcflow.aws import explained
 from vpcflow.objects.notification import continuation_body
 from vpcflow.objects.reference import ObjectRef
 
-__all__ = ["queue_url", "sender"]
+__all__ = ["FIFO", "queue_url", "sender"]
 
-_FIFO = ".fifo"
+FIFO = ".fifo"  # the end of such a queue's name
 _GROUP = "vpcflow"  # of what is handed over in a FIFO queue
 
 
@@ -34,7 +34,7 @@ def sender(sqs: Any, url: str) -> Callable[[ObjectRef], None]:  # noqa: ANN401
     def send(ref: ObjectRef) -> None:
         body = continuation_body(ref)
         more = {}
-        if url.endswith(_FIFO):
+        if url.endswith(FIFO):
             more = {
                 "MessageGroupId": _GROUP,
                 "MessageDeduplicationId": hashlib.sha256(body.encode()).hexdigest(),

@@ -15,6 +15,7 @@ from typing import Any, Self
 from vpcflow.aws import explained
 from vpcflow.clock import Clock
 from vpcflow.errors import EX_TEMPFAIL, VpcFlowError
+from vpcflow.forwarding.handover import FIFO
 from vpcflow.logs import get_logger
 
 __all__ = ["Keeper", "Message", "Queue"]
@@ -33,6 +34,7 @@ class Message:
     """One message that is in our hands.
 
     receives: how often it was received, ApproximateReceiveCount.
+    group: of a FIFO queue, MessageGroupId; else ''.
     received_at: monotonic seconds.
     hidden_until: monotonic seconds; until then nobody else sees it.
     lost: somebody else may have it: it must not be deleted, nor handed over.
@@ -44,6 +46,7 @@ class Message:
     receives: int
     received_at: float
     hidden_until: float
+    group: str = ""
     lost: bool = False
 
 
@@ -55,6 +58,7 @@ class Queue:
         self._sqs = sqs
         self._clock = clock
         self.url = url
+        self.is_fifo = url.endswith(FIFO)
         self.visibility_seconds = visibility_seconds
 
     def arn(self) -> str:
@@ -72,7 +76,7 @@ class Queue:
                 MaxNumberOfMessages=count,
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self.visibility_seconds,
-                AttributeNames=["ApproximateReceiveCount"],
+                AttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
             )
         # Their time counts from when the answer was sent: better reckoned too early than too late.
         arrived = max(asked, self._clock.monotonic() - _ON_THE_WAY_SECONDS)
@@ -84,6 +88,7 @@ class Queue:
                 receives=int(one.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
                 received_at=arrived,
                 hidden_until=arrived + self.visibility_seconds,
+                group=one.get("Attributes", {}).get("MessageGroupId", ""),
             )
             for one in reply.get("Messages", ())
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -142,11 +143,35 @@ class Worker:
             self._alone = max(0, self._alone - len(received))
             keeper.add(received)
             try:
-                self._work(received, arn, keeper)
+                if self._queue.is_fifo:
+                    self._work_in_order(received, arn, keeper)
+                else:
+                    self._work(received, arn, keeper)
             finally:
                 for message in received:
                     keeper.release(message)
         self._on_progress(self.totals)
+
+    def _work_in_order(self, received: Sequence[Message], arn: str, keeper: Keeper) -> None:
+        """Work on messages of a FIFO queue one after another; behind one that was not deleted its group goes back untouched."""
+        held_up: set[str] = set()
+        left = deque(received)
+        try:
+            while left and not self._halt.is_over():
+                message = left.popleft()
+                before = self.totals.settled
+                if message.group in held_up:
+                    keeper.release(message)
+                    self._give_back(message, 0)
+                    continue
+                held_up.add(message.group)  # also if this raises
+                self._work([message], arn, keeper)
+                if self.totals.settled > before:
+                    held_up.remove(message.group)
+        finally:
+            for message in left:
+                keeper.release(message)
+                self._give_back(message, 0)
 
     def _work(self, received: Sequence[Message], arn: str, keeper: Keeper) -> None:
         deadline = _OrLost(self._halt, received)
