@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 
 from tests.forwarding.scene import KEY, REF, lines
-from tests.objects.stores import Fault, Store, running
+from tests.objects.stores import Fault, Store, Stored, running
 from vpcflow.clock import SystemClock
 from vpcflow.codec import CodecOptions, Decoder
 from vpcflow.codec.origins import kinesis_origin, s3_origin
@@ -29,7 +32,7 @@ from vpcflow.replay.report import Report
 from vpcflow.replay.sources import SourceShelves
 from vpcflow.settings.model import Limits, Objects
 from vpcflow.sink.memory import MemorySink
-from vpcflow.types import Answer, Bulk
+from vpcflow.types import Answer, Bulk, LinesAt
 
 ARRIVAL_MS = 1_793_491_300_000
 STREAM = "arn:aws:kinesis:eu-west-1:1:stream/flows"
@@ -96,6 +99,15 @@ def left(folder: Path, **more: object) -> SourceShelves:
         raise AssertionError("AWS is not asked")
 
     return SourceShelves([str(folder)], s3=nothing, arn="", max_bytes=10_000_000, reread=nothing)
+
+
+def normal_of(text: bytes) -> dict[tuple[str, str], dict[str, object]]:
+    sink = MemorySink()
+    etag = Stored(text).etag
+    origin = s3_origin(bucket="logs", key=KEY, etag=etag, region="eu-central-1", time_ms=facts(KEY).time_ms)
+    for chunk in Decoder(CodecOptions()).decode(text, origin, at=LinesAt(position=0, offset=0)):
+        sink.write(Bulk(chunk.body, chunk.count))
+    return sink.documents
 
 
 def normal(store: Store) -> dict[tuple[str, str], dict[str, object]]:
@@ -180,6 +192,69 @@ def test_35_s3_that_is_away_leaves_what_names_the_object(store: Store) -> None:
     assert report.failed == {"object": 1}
     (stays,) = [letter for _, letter in kept.letters()]
     assert "AccessDenied" in stays.message
+
+
+def damaged(store: Store, data: bytes, key: str = KEY, **limits: Any) -> MemoryDeadLetters:  # noqa: ANN401
+    """The dead letters of what of an object cannot be read."""
+    store.put(key, data)
+    client, kept = store.client(), MemoryDeadLetters()
+    reader = Reader(lambda _region: client, Objects(**limits), Limits(), SystemClock())
+    with reader.open(ObjectRef(bucket="logs", key=key)) as opened:
+        kept.put(*[run.letter for run in opened.runs() if run.letter is not None])
+    return kept
+
+
+def cut_off(text: str) -> bytes:
+    """Return gzip that ends after the last byte of the text; its trailer is missing."""
+    return gzip.compress(text.encode())[:-8]
+
+
+def test_a_piece_of_a_line_never_passes_for_a_line(store: Store) -> None:
+    # "10" of the 1000 bytes that the line told of: a whole line to all appearances
+    text = "version srcaddr end bytes\n2 10.0.0.1 1793491200 7\n2 10.0.0.1 1793491200 10"
+    kept = damaged(store, cut_off(text))
+    (letter,) = [one for _, one in kept.letters()]
+    assert letter.raw == b"2 10.0.0.1 1793491200 10"
+    for _ in range(2):
+        sink, report = replayed(kept, store)
+        assert sink.documents == {}
+        assert report.failed == {"gzip": 1}
+    (again,) = [one for _, one in kept.letters()]
+    assert (again.raw, again.reason, again.attempts, again.id) == (letter.raw, "gzip", 3, letter.id)
+
+
+def test_what_a_limit_has_cut_off_is_read_once_the_limit_is_higher(store: Store) -> None:
+    text = "\n".join(lines(3000)).encode()
+    kept = damaged(store, text, block_bytes=65_536, max_inflated_bytes=100_000)
+    sink, report = replayed(kept, store)
+    assert report.all_well
+    assert not [*kept.letters()]
+    assert 0 < 3000 - len(sink.documents) < 1200
+    whole = normal_of(text)
+    assert all(whole[name] == one for name, one in sink.documents.items())
+    assert len({*whole} - {*sink.documents}) == text[:100_000].count(b"\n") - 1
+
+
+def test_rows_that_cannot_be_read_are_not_taken_for_settled(store: Store) -> None:
+    columns = lines(0)[0].split()
+    rows = [line.split() for line in lines(300)[1:]]
+    file = io.BytesIO()
+    table = pa.table({name: [row[at] for row in rows] for at, name in enumerate(columns)})
+    pq.write_table(table, file, row_group_size=100, use_dictionary=False, compression="none")
+    data = bytearray(file.getvalue())
+    for group in (0, 2):  # the size of a page cannot be that
+        at = pq.ParquetFile(file).metadata.row_group(group).column(2).data_page_offset
+        data[at : at + 8] = b"\xff" * 8
+    kept = damaged(store, bytes(data), KEY.replace(".gz", ".parquet"), max_row_group_bytes=50)
+    assert [(one.reason, one.position) for _, one in kept.letters()] == [("too_large", n) for n in (1, 101, 201)]
+    for _ in range(3):
+        sink, _ = replayed(kept, store)
+        assert [(one.reason, one.position) for _, one in kept.letters()] == [("parquet", 1), ("parquet", 201)]
+    assert sink.documents == {}
+    store.put(KEY.replace(".gz", ".parquet"), file.getvalue())
+    sink, report = replayed(kept, store)
+    assert report.all_well
+    assert len(sink.documents) == 300
 
 
 def test_without_a_reader_a_name_stays(tmp_path: Path) -> None:

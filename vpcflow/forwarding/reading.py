@@ -88,6 +88,7 @@ class Reading:
         """Keep the parts."""
         self._opened = opened
         self._clock = clock
+        self.ref = ref
         self.etag = opened.etag
         key = facts(ref.key)
         # All of it out of the object itself: a document is the same whoever told of the object, and how.
@@ -103,7 +104,8 @@ class Reading:
         """Yield the same as runs of lines, and damage as dead letters."""
         for one in self.parts():
             if isinstance(one, Block):
-                yield Run(data=one.data, at=one.at, lines=one.lines)
+                yield Run(data=one.data, at=one.at, lines=one.lines, row_group=one.row_group)
             else:
-                letter = damage_letter(one, self.origin, first_seen_ms=self._clock.wall_ms())
-                yield Run(at=LinesAt(position=one.position), lines=one.lines, letter=letter)
+                letter = damage_letter(one, self, first_seen_ms=self._clock.wall_ms())
+                at = LinesAt(position=one.position)
+                yield Run(at=at, lines=one.lines, row_group=one.row_group, letter=letter)

@@ -15,7 +15,7 @@ from vpcflow.codec.stamps import StampCache
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import VpcFlowError
 from vpcflow.objects.block import Damage
-from vpcflow.replay.named import Opens, damage_letter, is_named, named_object
+from vpcflow.replay.named import Opens, damage_letter, is_named, named_object, named_parts
 from vpcflow.types import Decoded, ItemError, Origin
 
 __all__ = ["DOCUMENT", "Item", "Trial", "decoded"]
@@ -121,13 +121,14 @@ def _object(trial: Trial, decoder: Decoder, opens: Opens | None) -> Iterator[Ite
         trial.wrong.append(replace(letter, message=message, attempts=attempts))
         return
     try:
-        with opens(named_object(letter)) as opened:
+        ref = named_object(letter)
+        with opens(ref) as opened:
             origin = opened.origin
             like = replace(letter, source=origin.name, identity=dict(origin.fields), origin=origin, context={})
-            for part in opened.parts():
+            for part in named_parts(letter, ref, opened):
                 if isinstance(part, Damage):
                     seen = letter.first_seen_ms
-                    trial.wrong.append(damage_letter(part, origin, first_seen_ms=seen, attempts=attempts))
+                    trial.wrong.append(damage_letter(part, opened, first_seen_ms=seen, attempts=attempts))
                     continue
                 for chunk in decoder.decode(part.data, origin, at=part.at):
                     yield from _items(trial, chunk, like, origin)
