@@ -30,6 +30,7 @@ def client(
     region: str = "",
     endpoint: str = "",
     read_seconds: float = _READ_SECONDS,
+    connect_seconds: float = _CONNECT_SECONDS,
     attempts: int = 0,
     error: type[VpcFlowError] = DeadLetterError,
 ) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -37,27 +38,37 @@ def client(
 
     Args:
         service: its name in boto3, e.g. `s3`.
-        region: "" takes what the environment says.
+        region: "" takes what AWS_REGION says, as every SDK of AWS but boto3 does, else what boto3 finds for itself.
         endpoint: a URL instead of AWS's own.
         read_seconds: so long an answer may be silent.
+        connect_seconds: so long may it take to be connected.
         attempts: how often boto3 itself sends a request; 0: as often as is good for most. 1 for those who try again themselves.
         error: what is raised.
 
     Raises:
-        VpcFlowError: of the kind asked for: no boto3, no region.
+        VpcFlowError: of the kind asked for: no boto3, no region, or one that cannot be.
     """
     try:
         import boto3
         from botocore.config import Config
+        from botocore.exceptions import ProfileNotFound
+        from botocore.session import Session
     except ImportError as missing:
         raise error(f"{service}: boto3 is not installed; pip install boto3", exit_code=EX_CONFIG) from missing
     config = Config(
-        connect_timeout=_CONNECT_SECONDS,
+        connect_timeout=connect_seconds,
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts or _ATTEMPTS},
     )
     with explained(service, "", error):
-        return boto3.Session().client(service, region_name=region or None, endpoint_url=endpoint or None, config=config)
+        try:
+            session = Session(session_vars={"region_of_all_sdks": (None, "AWS_REGION", None, None)})
+            where = region or session.get_config_variable("region_of_all_sdks") or None
+            made = boto3.Session(botocore_session=session)
+            return made.client(service, region_name=where, endpoint_url=endpoint or None, config=config)
+        except (ProfileNotFound, ValueError) as failure:  # no region can be called so, no endpoint be written so
+            message = f"{service}: {failure}; correct the region, the endpoint or the profile"
+            raise error(message, exit_code=EX_CONFIG) from failure
 
 
 @contextmanager
@@ -72,7 +83,14 @@ def explained(what: str, hint: str, error: type[VpcFlowError] = DeadLetterError)
     Raises:
         VpcFlowError: of the kind asked for.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        NoRegionError,
+        ParamValidationError,
+        PartialCredentialsError,
+    )
 
     try:
         yield
@@ -86,10 +104,13 @@ def explained(what: str, hint: str, error: type[VpcFlowError] = DeadLetterError)
             advice = f"make it, or correct {hint}" if hint else "correct the name"
             raise error(f"{what}: {code}: {said}; {advice}", exit_code=EX_CONFIG) from failure
         raise error(f"{what}: {code}: {said}; try again later", exit_code=EX_TEMPFAIL) from failure
-    except NoCredentialsError as failure:
+    except (NoCredentialsError, PartialCredentialsError) as failure:
         advice = "give this process a role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         raise error(f"{what}: no AWS credentials; {advice}", exit_code=EX_NOPERM) from failure
     except NoRegionError as failure:
         raise error(f"{what}: no AWS region; set AWS_REGION", exit_code=EX_CONFIG) from failure
+    except ParamValidationError as failure:
+        advice = f"correct {hint}" if hint else "correct the name"
+        raise error(f"{what}: no such name can be; {advice}", exit_code=EX_CONFIG) from failure
     except BotoCoreError as failure:
         raise error(f"{what}: {' '.join(str(failure).split())}; try again later", exit_code=EX_TEMPFAIL) from failure

@@ -149,7 +149,8 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch, aws_url: str) -> None:
     assert caught.value.exit_code == 77
 
 
-def test_no_region() -> None:
+def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
     with pytest.raises(DeadLetterError, match="no AWS region; set AWS_REGION") as caught:
         client("sqs")
     assert caught.value.exit_code == 78
