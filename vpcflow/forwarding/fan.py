@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from vpcflow.clock import Clock
@@ -23,7 +23,7 @@ _SLICE_SECONDS = 0.2  # for one output, while several are waited for
 class Leg:
     """One output in a batch. trouble: why it takes nothing more; what it settled before stays settled.
 
-    should_stop: asked while the output is waited for, by its sender threads too. since: when the caller began to wait for it.
+    should_stop: asked while the output is waited for, by its sender threads too. since: when the others began to wait for it.
     """
 
     name: str
@@ -50,13 +50,14 @@ class Fan:
         self._patience = patience_seconds
         self._legs: list[Leg] = []
         self._missed: set[Position] = set()  # what some output was not given
+        self._closed = False
 
     def add(self, name: str, fill: Callable[[Leg], None]) -> None:
         """Add an output. `fill` makes its pipeline and keeper, or raises: then this leg is broken, and only this one."""
         leg = Leg(name)
         leg.should_stop = lambda: self._must_stop(leg)
         self._legs.append(leg)
-        with self._watched(leg):
+        with self._watched(leg, since=self._clock.monotonic()):
             fill(leg)
 
     def begin(self) -> None:
@@ -83,7 +84,7 @@ class Fan:
         """
         for leg in self._legs:
             if leg.trouble is None and leg.pipeline is not None:
-                with self._watched(leg):
+                with self._watched(leg, since=self._clock.monotonic()):
                     leg.pipeline.submit(record)
             if leg.trouble is not None:
                 self._missed.add(record.position)
@@ -93,28 +94,35 @@ class Fan:
         """Keep a dead letter of something that was no record, in each place that outputs keep theirs in.
 
         Raises:
-            VpcFlowError: one of them did not keep it.
+            VpcFlowError: one of them did not keep it; the output takes nothing more.
         """
         kept: list[DeadLetters] = []
         for leg in self._legs:
-            if leg.keeper is None:
+            if leg.keeper is not None and leg.keeper not in kept:
+                with self._watched(leg, since=self._clock.monotonic()):
+                    leg.keeper.put(letter)
+                    kept.append(leg.keeper)
+            if leg.keeper not in kept:
                 raise leg.trouble or VpcFlowError(f"output {leg.name} keeps no dead letters")
-            if not any(leg.keeper is one for one in kept):
-                leg.keeper.put(letter)
-                kept.append(leg.keeper)
 
     def flush(self, seconds: float) -> bool:
         """Wait so long at most for what is under way, for all outputs alike; return whether every record is settled.
+
+        Once an output has settled all, patience with the others begins.
 
         Raises:
             VpcFlowError: what the first output that broke says. The others were waited for all the same.
         """
         end = self._clock.monotonic() + seconds
         waiting = [leg for leg in self._legs if leg.pipeline is not None]
+        ahead: float | None = None  # since when an output waits for the others
         while waiting:
             left = max(0.0, end - self._clock.monotonic())
-            share = left if len(waiting) == 1 else min(left, _SLICE_SECONDS)
-            waiting = [leg for leg in waiting if not self._flushed(leg, share)]
+            share = left if len(self._legs) == 1 else min(left, _SLICE_SECONDS)
+            done = [leg for leg in waiting if self._flushed(leg, share, ahead)]
+            waiting = [leg for leg in waiting if leg not in done]
+            if ahead is None and any(leg.trouble is None for leg in done):
+                ahead = self._clock.monotonic()
             if left <= 0:
                 break
         for leg in self._legs:
@@ -123,24 +131,32 @@ class Fan:
         return not self.open
 
     def close(self) -> None:
-        """Let all go; what is not settled stays so. May be called twice."""
-        for leg in self._legs:
-            if leg.pipeline is not None:
-                leg.pipeline.close()
+        """Let all go; what is not settled stays so, and is waited for by no thread. May be called twice.
 
-    def _flushed(self, leg: Leg, seconds: float) -> bool:
+        Raises:
+            Exception: what the first output that could not be closed says. The others were closed all the same.
+        """
+        self._closed = True
+        with ExitStack() as stack:
+            for leg in self._legs:
+                if leg.pipeline is not None:
+                    stack.callback(leg.pipeline.close)
+
+    def _flushed(self, leg: Leg, seconds: float, since: float | None) -> bool:
         """Return whether there is nothing more to wait for at this output. One that is broken is asked once more only."""
         if leg.pipeline is None:
             return True
         broken, done = leg.trouble is not None, True
-        with self._watched(leg):
+        with self._watched(leg, since=since):
             done = leg.pipeline.flush(seconds=seconds)
+            if not done and not broken and self._holds_up(leg):  # its threads did not notice: a request that hangs
+                raise Stopped("no answer")
         return done or broken
 
     @contextmanager
-    def _watched(self, leg: Leg) -> Iterator[None]:
+    def _watched(self, leg: Leg, *, since: float | None) -> Iterator[None]:
         """Keep what an output says; anything but a VpcFlowError is a fault of ours, and goes on."""
-        leg.since = self._clock.monotonic()
+        leg.since = since
         try:
             yield
         except Stopped as error:
@@ -158,10 +174,11 @@ class Fan:
         leg.trouble = error
 
     def _must_stop(self, leg: Leg) -> bool:
+        return self._closed or leg.trouble is not None or self._holds_up(leg) or self._stop()
+
+    def _holds_up(self, leg: Leg) -> bool:
         since = leg.since
-        if self._patience is not None and since is not None and self._clock.monotonic() - since > self._patience:
-            return True
-        return self._stop()
+        return self._patience is not None and since is not None and self._clock.monotonic() - since > self._patience
 
     def _raise_if_all_broken(self) -> None:
         troubles = [leg.trouble for leg in self._legs]

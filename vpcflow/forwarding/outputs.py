@@ -7,23 +7,25 @@ when every output has settled it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vpcflow import wiring
 from vpcflow.clock import Clock
 from vpcflow.codec import Decoder
 from vpcflow.deadletters.abstract import DeadLetters
+from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import ConfigError, SinkUnavailable
 from vpcflow.forwarding.fan import Fan, Leg
 from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.pipeline.flights import Delivers
 from vpcflow.pipeline.pipeline import Pipeline
+from vpcflow.settings.decoding import checked_options
 from vpcflow.settings.model import Settings
 from vpcflow.settings.routes import Route, Routes
 from vpcflow.sink.breaker import Breaker
-from vpcflow.sink.connection import EngineOptions
 from vpcflow.sink.delivery import Delivery
 from vpcflow.sink.engine import EngineSink
 from vpcflow.sink.window import Window
@@ -34,6 +36,18 @@ __all__ = ["Around", "Branches", "Outputs", "UnknownSource"]
 Around = Callable[[Settings, EngineSink, Delivers], Delivers]
 T = TypeVar("T")
 
+# Of two outputs that differ in these alone, one cluster takes what is sent.
+_NOT_OF_A_CLUSTER: dict[str, Any] = {
+    "target": "",
+    "data_stream": False,
+    "pipeline": "",
+    "compression_level": 0,
+    "max_wire_bytes": 0,
+    "connections": 0,
+    "request_timeout_seconds": 0,
+    "rotation_seconds": 0,
+}
+
 
 class UnknownSource(ConfigError):
     """No input is declared for a source: what came from it must be kept where it is."""
@@ -41,20 +55,58 @@ class UnknownSource(ConfigError):
 
 @dataclass(slots=True, kw_only=True)
 class _Engine:
-    """A connection that outputs with equal settings share. checked: its target was looked at, and is right."""
+    """A connection that outputs with equal settings share; window and breaker are those of the cluster.
 
-    options: EngineOptions
+    checked: its target was looked at, and is right. away: it was not there when it was looked for last.
+    """
+
     sink: EngineSink
     window: Window
     breaker: Breaker
     checked: bool = False
+    away: bool = False
+
+    def check(self, run: Callable[[Callable[[], None]], None], *, alone: bool) -> None:
+        """Look at the target once in its life; `run` waits for a cluster that is away.
+
+        Where there are other outputs, one that was waited for in vain is asked a single time by each batch that follows.
+        """
+        if self.checked:
+            return
+        waits, self.away = alone or not self.away, True
+        if waits:
+            run(self.sink.check_target)
+        else:
+            self.sink.check_target()
+        self.checked, self.away = True, False
 
 
+class _Keeper:
+    """A place for dead letters, for all outputs that keep theirs in it."""
+
+    def __init__(self, make: Callable[[Callable[[], bool]], DeadLetters]) -> None:
+        self._asked: Callable[[], bool] = lambda: False
+        self._letters = make(self._should_stop)
+        self.close = self._letters.close
+
+    def put(self, entries: tuple[DeadLetter, ...], should_stop: Callable[[], bool]) -> None:
+        self._asked = should_stop
+        self._letters.put(*entries)
+
+    def _should_stop(self) -> bool:
+        return self._asked()
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
-    """Dead letters whose keeper lives longer than a pipeline."""
+    """What a pipeline sees of a keeper that lives longer. Equal: the same place."""
 
-    def __init__(self, keeper: DeadLetters) -> None:
-        self.put = keeper.put
+    keeper: _Keeper
+    leg: Leg = field(compare=False)
+
+    def put(self, *entries: DeadLetter) -> None:
+        """Keep them, and wait for an index no longer than the leg may be waited for."""
+        self.keeper.put(entries, self.leg.should_stop)
 
     def close(self) -> None:
         """Leave it open."""
@@ -87,20 +139,28 @@ class Outputs:
         *,
         around: Around = lambda _settings, _engine, delivery: delivery,
     ) -> None:
-        """Keep the parts.
+        """Make the decoders of all outputs, so that what is wrong in one of them is said at the start.
 
         Args:
             routes: the inputs.
             environ: the process's, for dead letters.
             clock: for waits.
             around: puts something around the delivery of an output, such as a question for ids that are there.
+
+        Raises:
+            ConfigError: a format, a filter or a label file that cannot be read, with its whole path.
         """
         self._routes = routes
+        self._decoders = {
+            (route.input, name): Decoder(options) for route, name, options in checked_options(routes, with_labels=True)
+        }
         self._environ = environ
         self._clock = clock
         self._around = around
         self._branches: dict[str, Branches] = {}
         self._engines = _Shared()
+        self._windows = _Shared()
+        self._breakers = _Shared()
         self._keepers = _Shared()
 
     def route(self, arn: str) -> Branches:
@@ -117,29 +177,38 @@ class Outputs:
         return self._branches[route.input]
 
     def close(self) -> None:
-        """Give all connections back."""
-        for _, engine in self._engines.made:
-            engine.sink.close()  # type: ignore[attr-defined]
-        for _, keeper in self._keepers.made:
-            keeper.close()  # type: ignore[attr-defined]
+        """Give all connections back. Raises what the first of them says that cannot be closed, when all were tried."""
+        with ExitStack() as stack:
+            for _, keeper in self._keepers.made:
+                stack.callback(keeper.close)  # type: ignore[attr-defined]
+            for _, engine in self._engines.made:
+                stack.callback(engine.sink.close)  # type: ignore[attr-defined]
 
     def _engine(self, settings: Settings) -> _Engine:
         options = wiring.engine_options(settings)
+        cluster = replace(options, **_NOT_OF_A_CLUSTER)
+        retry, bulk = settings.retry, settings.bulk
 
         def make() -> _Engine:
+            patience = (retry.breaker_failures, retry.initial_seconds, retry.max_seconds)
             return _Engine(
-                options=options,
                 sink=wiring.sink(settings),
-                window=wiring.window(settings, UNMETERED),
-                breaker=wiring.breaker(settings, self._clock, UNMETERED),
+                window=self._windows.get((cluster, bulk.in_flight), lambda: wiring.window(settings, UNMETERED)),
+                breaker=self._breakers.get(
+                    (cluster, patience), lambda: wiring.breaker(settings, self._clock, UNMETERED)
+                ),
             )
 
-        return self._engines.get((options, settings.retry, settings.bulk), make)
+        return self._engines.get((options, retry, bulk), make)
 
-    def _keeper(self, settings: Settings) -> DeadLetters:
+    def _keeper(self, settings: Settings) -> _Keeper:
         letters = settings.deadletters
-        key = (letters, settings.elasticsearch if letters.kind == "index" else None)
-        return self._keepers.get(key, lambda: deadletters(settings, self._environ, self._clock, connect=wiring.sink))
+        key = (letters, (settings.elasticsearch, settings.retry) if letters.kind == "index" else None)
+
+        def make(should_stop: Callable[[], bool]) -> DeadLetters:
+            return deadletters(settings, self._environ, self._clock, connect=wiring.sink, should_stop=should_stop)
+
+        return self._keepers.get(key, lambda: _Keeper(make))
 
 
 class Branches:
@@ -150,7 +219,6 @@ class Branches:
         self.settings = route.settings
         self._outputs = outputs
         self._route = route
-        self._decoders: dict[str, Decoder] = {}
 
     def open(
         self,
@@ -181,22 +249,16 @@ class Branches:
         """Give a leg what it sends with. Raises VpcFlowError."""
         outputs = self._outputs
         clock = outputs._clock  # noqa: SLF001
-        if leg.name not in self._decoders:
-            self._decoders[leg.name] = Decoder(wiring.codec_options(settings))
-        leg.keeper = outputs._keeper(settings)  # noqa: SLF001
+        leg.keeper = _Kept(outputs._keeper(settings), leg)  # noqa: SLF001
         engine = outputs._engine(settings)  # noqa: SLF001
-        if not engine.checked:
-            wiring.retry_policy(settings).run(
-                engine.sink.check_target,
-                again_on=SinkUnavailable,
-                clock=clock,
-                should_stop=leg.should_stop,
-                on_wait=on_wait,
-            )
-            engine.checked = True
+        policy = wiring.retry_policy(settings)
+        engine.check(
+            partial(policy.run, again_on=SinkUnavailable, clock=clock, should_stop=leg.should_stop, on_wait=on_wait),
+            alone=len(self._route.outputs) == 1,
+        )
         delivery = Delivery(
             engine.sink,
-            wiring.retry_policy(settings),
+            policy,
             clock,
             leg.should_stop,
             on_wait,
@@ -205,11 +267,12 @@ class Branches:
             meters=meters,
         )
         leg.pipeline = Pipeline(
-            decoder=self._decoders[leg.name],
+            decoder=outputs._decoders[self._route.input, leg.name],  # noqa: SLF001
             delivery=outputs._around(settings, engine.sink, delivery),  # noqa: SLF001
-            deadletters=_Kept(leg.keeper),
+            deadletters=leg.keeper,
             bounds=wiring.batch_bounds(settings),
             clock=clock,
             reject_diverted=settings.index.failure_store == "dead_letter",
             meters=meters,
+            should_stop=leg.should_stop,
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from vpcflow.clock import Clock
 from vpcflow.errors import VpcFlowError
 from vpcflow.logs import get_logger
+from vpcflow.settings.decoding import checked_options
 from vpcflow.settings.load import Loaded, load, named_document
 
 __all__ = ["ProgramSettings"]
@@ -51,7 +52,9 @@ class ProgramSettings:
         return self._loaded
 
     def _read(self) -> Loaded:
-        return load(None, self._environ, document=named_document(self._environ))
+        loaded = load(None, self._environ, document=named_document(self._environ))
+        checked_options(loaded.routes, with_labels=False)
+        return loaded
 
     @staticmethod
     def _end(loaded: Loaded, now: float) -> float:

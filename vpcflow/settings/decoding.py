@@ -10,8 +10,9 @@ from vpcflow.codec.networks import NetworkError, checked_network
 from vpcflow.codec.stamps import index_namer
 from vpcflow.errors import ConfigError
 from vpcflow.settings.model import Settings
+from vpcflow.settings.routes import Route, Routes
 
-__all__ = ["codec_options"]
+__all__ = ["checked_options", "codec_options"]
 
 
 def codec_options(settings: Settings, *, event_id: bool = False, with_labels: bool = True) -> CodecOptions:
@@ -62,6 +63,26 @@ def codec_options(settings: Settings, *, event_id: bool = False, with_labels: bo
         time_past_days=settings.limits.time_past_days,
         time_future_days=settings.limits.time_future_days,
     )
+
+
+def checked_options(routes: Routes, *, with_labels: bool) -> list[tuple[Route, str, CodecOptions]]:
+    """Return the options of each output of each input.
+
+    Args:
+        routes: all of them.
+        with_labels: as `codec_options`.
+
+    Raises:
+        ConfigError: as `codec_options`, with the whole path of the key, such as `outputs.archive.filter.include[0]`.
+    """
+    found = []
+    for route in routes:
+        for name, settings in route.outputs.items():
+            try:
+                found.append((route, name, codec_options(settings, with_labels=with_labels)))
+            except ConfigError as error:
+                raise ConfigError(route.path_of(name, str(error))) from error
+    return found
 
 
 def _check_filter(settings: Settings) -> None:

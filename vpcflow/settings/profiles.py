@@ -131,16 +131,20 @@ class Profiles:
                 raise ConfigError(f"{profile.path}.outputs: {problem}")
         over = merged(base, profile.found, profile.path)
         settings = checked(over)
+        match = tuple(profile.own["match"])
         if not outputs:
-            return _route(name, profile, settings, {DEFAULT: settings})
+            tables = {DEFAULT: over.paths}
+            return Route(input=name, match=match, settings=settings, outputs={DEFAULT: settings}, tables=tables)
         if not wanted:
             raise ConfigError(f"{profile.path}.outputs: empty; name at least one of {', '.join(outputs)}")
-        each = {one: checked(merged(over, outputs[one].found, outputs[one].path)) for one in dict.fromkeys(wanted)}
+        found = {one: merged(over, outputs[one].found, outputs[one].path) for one in dict.fromkeys(wanted)}
+        each = {one: checked(values) for one, values in found.items()}
         for first, second in combinations(each, 2):
             if _target(each[first]) == _target(each[second]):
                 problem = f"goes to the same cluster and index as outputs.{first}; leave one out, or name another index"
                 raise ConfigError(f"outputs.{second}: {problem}")
-        return _route(name, profile, settings, each)
+        tables = {one: values.paths for one, values in found.items()}
+        return Route(input=name, match=match, settings=settings, outputs=each, tables=tables)
 
     def _known(self, kind: str, name: str) -> str:
         """Return how the file writes a name that a variable writes in capitals."""
@@ -149,10 +153,6 @@ class Profiles:
     def _profile(self, kind: str, name: str, origin: str) -> _Profile:
         path = f"{kind}.{name}"
         return self._of[kind].setdefault(name, _Profile(path, Found({}, {}, path), origin=origin))
-
-
-def _route(name: str, profile: _Profile, settings: Settings, outputs: Mapping[str, Settings]) -> Route:
-    return Route(input=name, match=tuple(profile.own["match"]), settings=settings, outputs=outputs)
 
 
 def _target(settings: Settings) -> tuple[object, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from vpcflow.settings.model import Settings
@@ -21,12 +22,20 @@ class Route:
     match: patterns (`*`, `?`) of ARNs: of a queue, a stream, a log group, or of objects (`arn:aws:s3:::BUCKET/KEY`).
     settings: the base settings with those of the input, for all that is done once: reading.
     outputs: by name, the settings that hold for what comes from this input and goes to that output.
+    tables: by output and `section.key`, the table such as `outputs.archive` that says what holds, where it is not the base.
     """
 
     input: str
     match: tuple[str, ...]
     settings: Settings
     outputs: Mapping[str, Settings]
+    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def path_of(self, output: str, path: str) -> str:
+        """Return the whole path of a key of an output's settings; a text that begins with such a path stays behind it."""
+        key = re.match(r"\w+\.\w+|", path)
+        table = self.tables.get(output, {}).get(key[0] if key else "")
+        return f"{table}.{path}" if table else path
 
 
 class Routes:
