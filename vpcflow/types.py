@@ -112,7 +112,7 @@ class Decoded:
     lines: lines or events seen in this chunk (documents + undecodables + headers + control + skipped + filtered).
     control: CONTROL_MESSAGEs (they carry no flow logs).
     headers: header lines.
-    skipped: events of log groups that the settings leave out.
+    skipped: events of log groups that the settings leave out, and events without any text.
     filtered: flows that the filter leaves out.
     notices: things worth one log line per source (a guessed format, unknown field names in a header).
     """
@@ -185,6 +185,11 @@ class ItemError:
     status: int
     type: str
     reason: str
+
+    @property
+    def words(self) -> str:
+        """Return the HTTP status and the reason, as dead letters tell them."""
+        return f"{self.status}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,17 @@ def test_control_messages_give_no_document() -> None:
     assert (found.control, found.count, list(found.undecodable)) == (1, 0, [])
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\r\n"])
+@pytest.mark.parametrize("spoil", [None, 7])
+def test_events_without_text_are_counted_and_nothing_else(blank: str, spoil: int | None) -> None:
+    """Also where the events beside them are no regular ones, which are looked at one by one."""
+    body = json.loads(payload(LINE, blank, LINE))
+    body["logEvents"] += [spoil] if spoil else []
+    found = run(json.dumps(body).encode())
+    assert (found.count, found.skipped, list(found.positions)) == (2, 1, [0, 2])
+    assert [one.raw for one in found.undecodable] == ([b"7"] if spoil else [])
+
+
 def test_log_groups_are_chosen_before_decoding() -> None:
     found = run(payload(LINE, "garbage", logGroup="/aws/lambda/x"), exclude_log_groups=("/aws/lambda/*",))
     assert (found.skipped, found.count, list(found.undecodable)) == (2, 0, [])

@@ -196,6 +196,7 @@ def test_rejected_documents_are_dead_letters_with_their_line() -> None:
         (b"line 0-4", 4, "document_parsing_exception"),
     ]
     assert all(letter.reason == "rejected" and "@timestamp" in letter.message for letter in given_.letters.entries)
+    assert all(letter.message.startswith("400: ") for letter in given_.letters.entries)
 
 
 def test_counts() -> None:

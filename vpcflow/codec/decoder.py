@@ -215,7 +215,8 @@ class Decoder:
         shared: Mapping[str, str | int],
         source: str,
     ) -> Decoded:
-        lines = len(events.texts) + len(bad)
+        blank = events.blank
+        lines = len(events.texts) + len(bad) + blank
         bad = [replace(one, context={**shared, **one.context}) for one in bad]
         events = without_long(events, bad, self._options.max_line_bytes, shared)
         batch = Batch(
@@ -244,6 +245,7 @@ class Decoder:
             offsets=events.offsets,
             undecodable=bad,
             lines=lines,
+            skipped=blank,
             filtered=filtered,
             notices=[f"{source}: format guessed as {name}" for name in sorted(guesses)],
         )

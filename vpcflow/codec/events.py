@@ -19,6 +19,7 @@ class Events:
     """Lines on their way, as parallel lists: text, place in the record, identity, time (ms) if the transport has one.
 
     offsets: of lines whose place in their object is known; else empty.
+    blank: how many more there were without any text: nothing can be made of them, and nothing is lost with them.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -26,6 +27,7 @@ class Events:
     identities: list[bytes] = field(default_factory=list)
     times: list[int | None] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    blank: int = 0
 
     def add(self, text: str, position: int, identity: bytes, ms: int | None, offset: int | None = None) -> None:
         """Add one line."""
@@ -68,12 +70,15 @@ def log_events(raw_events: list[Any], first: int, fallback_ms: int | None) -> tu
     except (KeyError, TypeError, IndexError):
         texts, names, times = [], [], []
     regular = set(map(type, texts)) == {str} and set(map(type, names)) == {str} and set(map(type, times)) == {int}
-    if regular and all(names):
+    if regular and all(names) and all(map(str.strip, texts)):
         identities = [name.encode("utf-8", "surrogatepass") for name in names]
         return Events(texts, list(range(first, first + len(texts))), identities, times), []
     events, bad = Events(), []
     for position, raw in enumerate(raw_events, start=first):
         message, name = (raw.get("message"), raw.get("id")) if isinstance(raw, dict) else (None, None)
+        if isinstance(message, str) and not message.strip():
+            events.blank += 1
+            continue
         # Events without an id of their own would all be one and the same document.
         if isinstance(message, str) and type(name) in (str, int) and name != "":
             ms = raw.get("timestamp")

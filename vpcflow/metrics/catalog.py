@@ -78,7 +78,7 @@ RECORDS = Counter("records", "Records read from the transport, to their end.")
 LINES = Counter(
     "lines",
     "Lines or events seen in records, by what they were: `document`, `undecodable`, `control`, `header`, `skipped` "
-    "(its log group), `filtered`.",
+    "(its log group, or an event without text), `filtered`.",
     labels=("kind",),
     values=("document", "undecodable", "control", "header", "skipped", "filtered"),
 )

@@ -126,7 +126,7 @@ def _rejection(segment: Segment, index: int, answer: Answer, position: int, acti
     return DeadLetter(
         reason="diverted" if diverted else "rejected",
         error_type=error.type if error else "",
-        message=error.reason if error else unsaid,
+        message=error.words if error else unsaid,
         raw=raw,
         source=segment.source.name,
         identity=segment.source.identity,

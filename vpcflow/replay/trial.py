@@ -58,7 +58,7 @@ class Item:
             letter,
             reason="diverted" if diverted else "rejected",
             error_type=error.type if error else "",
-            message=error.reason if error else "no reason given",
+            message=error.words if error else "no reason given",
             attempts=letter.attempts + 1,
             document_id=self.id,
             origin=_origin(letter),
