@@ -10,7 +10,7 @@ from forwarder import cloudwatch, kinesis, s3, sqs
 from forwarder.batch import Fan
 from forwarder.events import Event, KinesisEvent, LogsEvent, ObjectEvent, QueueEvent, parse_event
 from forwarder.invocation import Invocation
-from forwarder.times import Times, request_seconds
+from forwarder.times import Times, hand_over_seconds, request_seconds
 from vpcflow.aws import client
 from vpcflow.clock import Clock
 from vpcflow.errors import VpcFlowError
@@ -29,7 +29,7 @@ __all__ = ["Program"]
 
 log = get_logger("forwarder")
 
-_HAND_OVER_SECONDS = 5.0  # to connect, and as long again to be answered
+_CONNECT_SECONDS = 5.0
 _REGION_PART = 3  # arn:partition:service:region:account:resource
 _URL_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
 
@@ -106,6 +106,7 @@ class Program:
             reads=reads,
             send=self._send(queue_arn, times),
             deadline=times,
+            clock=self._clock,
             max_continuations=self._settings.forwarder.max_continuations,
         )
 
@@ -120,13 +121,14 @@ class Program:
             return None
 
         def send(ref: ObjectRef) -> None:
-            if times.left <= 0:
+            longest = hand_over_seconds(times.margin)
+            if times.left < longest:
                 raise VpcFlowError("no time is left for it; raise forwarder.deadline_margin_seconds")
             named = _URL_REGION.match(forwarder.continue_queue_url)
             region = forwarder.region or (
                 named[1] if named else queue_arn.split(":")[_REGION_PART] if queue_arn else ""
             )
-            queue = self._client("sqs", region, forwarder.sqs_endpoint, _HAND_OVER_SECONDS)
+            queue = self._client("sqs", region, forwarder.sqs_endpoint, longest / 2)
             sender(queue, forwarder.continue_queue_url or queue_url(queue, queue_arn))(ref)
 
         return send
@@ -137,7 +139,12 @@ class Program:
         key = (service, region, endpoint)
         if key not in self._clients:
             self._clients[key] = client(
-                service, region=region, endpoint=endpoint, read_seconds=read_seconds, attempts=1
+                service,
+                region=region,
+                endpoint=endpoint,
+                read_seconds=read_seconds,
+                connect_seconds=min(_CONNECT_SECONDS, read_seconds),
+                attempts=1,
             )
         return self._clients[key]
 

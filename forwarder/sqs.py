@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -25,6 +24,7 @@ from vpcflow.types import Origin
 __all__ = ["answered"]
 
 _NOTIFICATION = "notification"  # a reason of a dead letter
+_BEHIND = "behind one that comes again, in a FIFO queue"
 
 
 def answered(event: QueueEvent, invocation: Invocation) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def answered(event: QueueEvent, invocation: Invocation) -> dict[str, Any]:
                 plain.take(item, message, content)
         invocation.settle(messages)
         plain.settle()
-        problems = _problems(event.messages, messages, plain)
+        problems = _problems(event, messages, plain)
         trouble = next(iter(messages.troubles), plain.trouble)
     invocation.count_objects(messages.tally)
     identifiers = [message.message_id for message in event.messages]
@@ -55,11 +55,20 @@ def answered(event: QueueEvent, invocation: Invocation) -> dict[str, Any]:
     return queue_answer(identifiers, [not problem for problem in problems], fifo=event.fifo)
 
 
-def _problems(given: Sequence[QueueMessage], messages: Messages, plain: _Plain) -> list[str]:
-    """Return for each message why it comes again, or ''. Hands over what is left of objects."""
-    return [
-        messages.fate(str(item)) if messages.knows(str(item)) else plain.problem(item) for item in range(len(given))
-    ]
+def _problems(event: QueueEvent, messages: Messages, plain: _Plain) -> list[str]:
+    """Return for each message why it comes again, or ''. Hands over what is left of objects.
+
+    Not of those that come again whatever is done with them: they would be in the queue twice.
+    """
+    problems: list[str] = []
+    for item in range(len(event.messages)):
+        if event.fifo and any(problems):
+            problems.append(_BEHIND)
+        elif messages.knows(str(item)):
+            problems.append(messages.fate(str(item)))
+        else:
+            problems.append(plain.problem(item))
+    return problems
 
 
 class _Plain:

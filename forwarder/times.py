@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from vpcflow.clock import Clock
 from vpcflow.settings.model import Settings
 
-__all__ = ["LAMBDA_SECONDS", "Times", "bounded", "request_seconds"]
+__all__ = ["LAMBDA_SECONDS", "Times", "bounded", "hand_over_seconds", "request_seconds"]
 
 LAMBDA_SECONDS = 900.0
 """The longest that an invocation may take: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
@@ -17,6 +17,8 @@ LAMBDA_SECONDS = 900.0
 _LARGEST_MARGIN = 0.5  # of what there is: a function with a timeout of 3 s does something, too
 _LAST_PART = 0.4  # of the margin, for the hand-over and the answer
 _REQUEST_PART = 1 - _LAST_PART
+_HAND_OVER_PART = 0.3  # of the margin, for one hand-over: one at least fits into the last part
+_HAND_OVER_SECONDS = 10.0
 
 
 class Times:
@@ -59,6 +61,15 @@ def request_seconds(margin_seconds: float, asked_seconds: float) -> float:
         asked_seconds: what the settings say for programs that have all the time.
     """
     return max(0.1, min(asked_seconds, margin_seconds * _REQUEST_PART))
+
+
+def hand_over_seconds(margin_seconds: float) -> float:
+    """Return the longest that one hand-over may take, to connect and to be answered; one is begun while so much is left.
+
+    Args:
+        margin_seconds: `Times.margin`.
+    """
+    return min(_HAND_OVER_SECONDS, margin_seconds * _HAND_OVER_PART)
 
 
 def bounded(settings: Settings, margin_seconds: float) -> Settings:

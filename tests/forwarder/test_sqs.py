@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.forwarder.events import (
 )
 from tests.forwarder.scene import Scene
 from vpcflow.errors import SinkRefused
+from vpcflow.objects.reference import ObjectRef
 
 
 def test_objects_are_forwarded_once(scene: Scene) -> None:
@@ -107,6 +109,33 @@ def test_in_a_fifo_queue_all_after_the_first_failure_come_again(scene: Scene) ->
     event = sqs_event(*bodies, arn=f"{QUEUE}.fifo")
     scene.engine.fault = lambda request, number: refuses(403)(request, number) if number >= 1 else None
     assert failed(scene.handle(event)) == message_ids(event)[1:]
+
+
+def test_what_comes_again_in_a_fifo_queue_is_not_handed_over_too(scene: Scene) -> None:
+    scene.environ["OBJECTS__BLOCK_BYTES"] = "65536"
+    key = scene.put(text(*lines(3000)))
+    scene.stop_after_lines(500)
+    bodies = [*notices(scene.bucket + "-not-there", key), *notices(scene.bucket, key)]
+    event = sqs_event(*bodies, LINE, arn=f"{QUEUE}.fifo")
+    scene.environ["FORWARDER__CONTINUE_QUEUE_URL"] = scene.queue_url
+    assert failed(scene.handle(event)) == message_ids(event)
+    assert scene.queued() == []
+    assert scene.counted("items", result="failed") == 3
+
+
+def test_hand_overs_in_a_row_end_before_the_invocation_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.environ["OBJECTS__BLOCK_BYTES"] = "65536"
+    keys = [scene.put(text(*lines(2000)), object_key(number)) for number in range(6)]
+    scene.stop_after_lines(500)
+    begun = scene.clock.monotonic()
+
+    def slow(_sqs: object, _url: str) -> Callable[[ObjectRef], None]:
+        return lambda _ref: scene.clock.advance(2.9)  # the longest that the client waits
+
+    monkeypatch.setattr("forwarder.program.sender", slow)
+    event = sqs_event(json.dumps(s3_event(scene.bucket, *keys)), arn=scene.queue_arn)
+    assert failed(scene.handle(event)) == message_ids(event)  # not all of it could be handed over
+    assert scene.clock.monotonic() - begun <= 60.0
 
 
 def test_bad_lines_of_a_message_are_dead_letters(scene: Scene) -> None:

@@ -19,8 +19,17 @@ from moto.server import ThreadedMotoServer
 from tests.forwarding.scene import Fan, lines
 from vpcflow.clock import SystemClock
 from vpcflow.deadletters.memory import MemoryDeadLetters
-from vpcflow.errors import EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, EX_USAGE, DataError, SinkUnavailable, VpcFlowError
-from vpcflow.forwarding.backfill import Backfill, BackfillReport, TaskFate
+from vpcflow.errors import (
+    EX_CONFIG,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_USAGE,
+    DataError,
+    SinkRefused,
+    SinkUnavailable,
+    VpcFlowError,
+)
+from vpcflow.forwarding.backfill import Backfill, BackfillReport, ObjectFate, TaskFate
 from vpcflow.forwarding.backfilling import TaskWorker
 from vpcflow.forwarding.listing import Listing, Span, bucket_and_prefix, moment
 from vpcflow.forwarding.messages import Messages
@@ -101,6 +110,7 @@ class Scene:
             reads=lambda _branches: reader,
             send=None,
             deadline=deadline,
+            clock=SystemClock(),
             max_continuations=1,
         )
         return batch, lambda: fan.counts
@@ -160,10 +170,19 @@ def test_times_are_utc_and_a_last_day_is_all_of_it() -> None:
     assert caught.value.exit_code == EX_USAGE
 
 
+@pytest.mark.parametrize("year", ["0001", "2014", "9999"])
+def test_a_year_that_has_no_flow_logs_is_refused(year: str) -> None:
+    for end in (False, True):
+        with pytest.raises(VpcFlowError, match=f"--to: {year}-12-31: not between 2015 and 9998") as caught:
+            moment("--to", f"{year}-12-31", is_end=end)
+        assert caught.value.exit_code == EX_USAGE
+    assert moment("--to", "9998-12-31", is_end=True) > moment("--from", "2015-01-01")
+
+
 def test_a_source_that_is_not_in_s3() -> None:
     assert bucket_and_prefix("s3://b/p/q") == ("b", "p/q")
-    for source in ("folder", "s3://"):
-        with pytest.raises(DataError, match="give s3://BUCKET/PREFIX"):
+    for source, what in (("folder", "not in S3"), ("s3://", "no bucket")):
+        with pytest.raises(DataError, match=f"{source}: {what}; with --from and --to give s3://BUCKET/PREFIX"):
             bucket_and_prefix(source)
 
 
@@ -195,7 +214,7 @@ def test_a_dry_run_only_counts(s3: Any) -> None:  # noqa: ANN401
         made = Backfill(listing(s3), scene.progress, pool, scene.work, workers=1, clock=SystemClock(), stop=scene.stop)
         report = made.count()
     assert (report.settled, report.before, scene.asked) == (1, 1, [])
-    assert report.lines_for_people()[0].startswith("2 folders: 1 objects to forward")
+    assert report.lines_for_people()[0].startswith("2 folders: 1 object to forward")
 
 
 def test_a_failure_costs_its_object_alone_and_is_tried_the_next_time(s3: Any) -> None:  # noqa: ANN401
@@ -232,6 +251,27 @@ def test_an_engine_that_stays_away_stops_it_and_the_state_is_of_use(s3: Any) -> 
         scene.run(work)
     assert scene.stopped
     assert scene.progress.count == scene.report.settled > 0
+
+
+def test_what_stops_it_is_not_said_again_for_each_object(s3: Any) -> None:  # noqa: ANN401
+    put(s3, *(key(day) for day in range(1, 4)))
+    scene = Scene(s3)
+    refused = SinkRefused("no such data stream", exit_code=EX_CONFIG)
+
+    def work(refs: Sequence[ObjectRef]) -> TaskFate:
+        reasons = [f"{ref.url}: {refused}" if ref.key != key(1) else "denied" for ref in refs]
+        fates = [ObjectFate(ref=ref, reason=reason) for ref, reason in zip(refs, reasons, strict=True)]
+        return TaskFate(objects=fates, trouble=refused)
+
+    with pytest.raises(SinkRefused):
+        scene.run(work)
+    assert (scene.report.failed, scene.report.left, scene.report.first) == (1, 2, ["denied"])
+    assert scene.progress.count == 0
+    assert scene.report.lines_for_people() == [
+        "0 objects forwarded, 1 failed, 2 left for the next run",
+        "  0 lines, 0 bytes stored",
+        "  denied",
+    ]
 
 
 def test_ctrl_c_writes_down_what_is_settled(s3: Any) -> None:  # noqa: ANN401
@@ -294,8 +334,26 @@ def test_what_is_no_state_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
             Progress(path, BINDING)
         assert caught.value.exit_code == EX_USAGE
     assert (text.read_bytes(), other.read_bytes()) == before
-    with pytest.raises(VpcFlowError, match="name a file that can be written"):
-        Progress(tmp_path / "none" / "state.db", BINDING)
+    for path in (tmp_path / "none" / "state.db", tmp_path):
+        with pytest.raises(VpcFlowError, match="name a file that can be written") as caught:
+            Progress(path, BINDING)
+        assert caught.value.exit_code == EX_USAGE
+
+
+def test_a_disk_without_room_is_said_and_what_was_written_stays(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    made = Progress(path, BINDING)
+    made.note([REF])
+    made._data.execute(f"PRAGMA max_page_count = {made._data.execute('PRAGMA page_count').fetchone()[0]}")
+    many = [ObjectRef(bucket="past", key=f"key-{number:05}", etag="e") for number in range(5000)]
+    for _ in range(2):  # also what is still settled at the end
+        with pytest.raises(VpcFlowError, match="is full; see to its disk, then run it again") as caught:
+            made.note(many)
+        assert caught.value.exit_code == EX_TEMPFAIL
+    made.close()
+    again = Progress(path, BINDING)
+    assert (again.is_done(REF), again.count) == (True, 1)
+    again.close()
 
 
 def test_a_state_that_a_kill_left_behind_is_whole(tmp_path: Path) -> None:

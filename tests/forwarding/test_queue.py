@@ -94,6 +94,7 @@ class Scene:
                 reads=lambda _branches: reader,
                 send=sender(self.sqs, self.queue.url),
                 deadline=deadline,
+                clock=SystemClock(),
                 max_continuations=100,
             )
 

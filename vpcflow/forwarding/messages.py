@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from vpcflow.clock import Clock
 from vpcflow.errors import VpcFlowError
 from vpcflow.forwarding.work import Deadline, Done, Fan, Feed, Reads, Result, Walk, begin, hand_over, settle
 from vpcflow.objects.notification import references
@@ -62,6 +63,7 @@ class Messages:
         reads: Callable[[Branches], Reads],
         send: Callable[[ObjectRef], None] | None,
         deadline: Deadline,
+        clock: Clock,
         max_continuations: int,
     ) -> None:
         """Keep the parts; fans are opened as they are needed, once for each input.
@@ -72,6 +74,7 @@ class Messages:
             reads: the reader of objects for branches.
             send: see `vpcflow.forwarding.work.hand_over`.
             deadline: asked between two runs of lines.
+            clock: for the time that inputs are waited for.
             max_continuations: see `hand_over`.
         """
         self._route = route
@@ -79,6 +82,7 @@ class Messages:
         self._reads = reads
         self._send = send
         self._deadline = deadline
+        self._clock = clock
         self._max_continuations = max_continuations
         self._messages: dict[str, _Message] = {}
         self._feeds: dict[int, Feed] = {}
@@ -128,8 +132,13 @@ class Messages:
         return message.problem, [walk.result() for walk in message.walks]
 
     def settle(self, seconds: float) -> bool:
-        """Wait so long at most, for each input, for what is on its way; say whether all that was sent is settled."""
-        return all([settle(feed, seconds) for feed in self._feeds.values()])  # noqa: C419 - each of them, also after one that is not
+        """Wait so long at most, for all inputs together, for what is on its way; say whether all that was sent is settled.
+
+        Each of them is asked, also after one that took all the time.
+        """
+        end = self._clock.monotonic() + seconds
+        done = [settle(feed, end - self._clock.monotonic()) for feed in self._feeds.values()]
+        return all(done)
 
     def knows(self, name: str) -> bool:
         """Return whether a message was taken."""

@@ -107,6 +107,7 @@ class Parts:
             reads=lambda branches: self.reader(branches.settings, deadline.is_over),
             send=send,
             deadline=deadline,
+            clock=self._clock,
             max_continuations=self._settings.forwarder.max_continuations,
         )
 
