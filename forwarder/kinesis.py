@@ -53,7 +53,7 @@ def _give(item: int, record: KinesisRecord, number: int, invocation: Invocation,
         letter = _letter(record, record.data.encode(), _BASE64, f"data is no base64: {error}", invocation)
         batch.keep(item, letter)
         return
-    if not data:
+    if not data or data.isspace():
         invocation.count_empty()
         batch.pass_by(item)
         return
