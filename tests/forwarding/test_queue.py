@@ -23,6 +23,8 @@ from vpcflow.forwarding.queue import Keeper, Message, Queue
 from vpcflow.forwarding.reading import Reader
 from vpcflow.forwarding.work import Deadline
 from vpcflow.forwarding.worker import Halt, Totals, Worker, backoff_seconds
+from vpcflow.metrics import catalog
+from vpcflow.metrics.meters import Tally as Counted
 from vpcflow.settings.model import Limits, Objects
 from vpcflow.sink.memory import MemorySink
 from vpcflow.types import Answer, Bulk
@@ -60,6 +62,7 @@ class Scene:
     s3: Any
     queue: Queue
     letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
+    tally: Counted = field(default_factory=Counted)
     engine: Engine = field(default_factory=Engine)
     halt: Halt = field(default_factory=lambda: Halt(SystemClock(), 20.0))
     routes: Callable[[str], object] = lambda _arn: "default"
@@ -109,6 +112,7 @@ class Scene:
             clock=SystemClock(),
             messages=messages,
             on_progress=progress,
+            meters=self.tally,
         )
 
     def in_queue(self) -> tuple[int, int]:
@@ -145,6 +149,9 @@ def test_48_mixed_objects_and_messages_in_one_queue(scene: Scene) -> None:
     assert scene.in_queue() == (0, 0)
     assert (totals.messages, totals.settled, totals.failed) == (5, 5, 0)
     assert (totals.objects, totals.skipped, totals.gone) == (3, 1, 1)
+    counted = scene.tally.snapshot()
+    assert [counted.value(catalog.ITEMS, result=one) for one in ("settled", "failed")] == [5, None]
+    assert [counted.value(catalog.OBJECTS, result=one) for one in ("settled", "skipped", "gone")] == [3, 1, 1]
     assert len(scene.engine.documents) == 70
     assert [one.reason for _, one in scene.letters.letters()] == ["object"]
 
@@ -410,6 +417,7 @@ def test_a_group_of_a_fifo_queue_waits_behind_a_message_that_failed(fifo: Scene)
     assert deleted == ["a1", "b1", "b2"]
     assert hidden == [("poison", 10), ("a2", 0)]  # untouched: not even read
     assert (totals.settled, totals.failed, totals.objects) == (3, 1, 3)
+    assert fifo.tally.snapshot().value(catalog.ITEMS, result="failed") == 1
     assert len(fifo.engine.documents) == 60
 
 

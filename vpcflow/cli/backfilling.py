@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -65,6 +66,7 @@ def backfill(asked: Asked) -> int:
     from vpcflow.forwarding.backfilling import executor, work
     from vpcflow.forwarding.listing import Listing, Span, bucket_and_prefix, moment
     from vpcflow.forwarding.progress import Progress
+    from vpcflow.settings.decoding import checked_options
     from vpcflow.settings.load import load
 
     clock = SystemClock()
@@ -74,9 +76,9 @@ def backfill(asked: Asked) -> int:
     if span.first_ms >= span.end_ms:
         raise VpcFlowError(f"--from {asked.first}: not before --to {asked.end or 'now'}", exit_code=EX_USAGE)
     loaded = load(asked.settings, os.environ)
+    checked_options(loaded.routes, with_labels=True)  # what is wrong in them is said once, before anything begins
     objects = loaded.settings.objects
-    region = objects.region or os.environ.get("AWS_REGION", "")
-    s3 = client("s3", region=region, endpoint=objects.s3_endpoint, error=VpcFlowError)
+    s3 = client("s3", region=objects.region, endpoint=objects.s3_endpoint, error=VpcFlowError)
     workers = min(asked.workers or os.cpu_count() or 1, _MOST_WORKERS)
     bound = {
         "source": f"s3://{bucket}/{prefix}",
@@ -99,11 +101,25 @@ def backfill(asked: Asked) -> int:
             stop=stop,
             on_progress=shown.tell,
         )
-        with pool, _reported(run.report, shown):
+        with _sigterm_is_ctrl_c(), pool, _reported(run.report, shown):
             report = run.count() if asked.dry_run else run.run()
     if not report.folders:
         raise DataError(f"{asked.source}: no folders of flow logs for {span}", exit_code=_EX_NOINPUT)
     return EX_OK if report.all_well else EX_DATAERR
+
+
+@contextmanager
+def _sigterm_is_ctrl_c() -> Iterator[None]:
+    """Let both end it with what is settled written down, and the report."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -154,9 +170,7 @@ class _Batches:
         from vpcflow.forwarding.parts import Parts
 
         self._outputs = Outputs(_patient(loaded.routes), os.environ, SystemClock(), around=_only_missing)
-        self._parts = Parts(
-            loaded.settings, self._outputs, SystemClock(), on_wait=_unheard, region=os.environ.get("AWS_REGION", "")
-        )
+        self._parts = Parts(loaded.settings, self._outputs, SystemClock(), on_wait=_unheard)
 
     def __call__(self, deadline: Deadline) -> tuple[Messages, Callable[[], Mapping[str, Counts]]]:
         fans: list[Any] = []

@@ -78,11 +78,9 @@ def _described(regions: list[str] | None, endpoint: str) -> Iterator[dict[str, A
 
 def ec2_client(region: str, endpoint: str) -> Any:  # noqa: ANN401 - boto3 has no types
     """Return a client for one region; '' is the environment's. Raises VpcFlowError."""
-    import os
-
     from vpcflow.aws import client
 
-    return client("ec2", region=region or os.environ.get("AWS_REGION", ""), endpoint=endpoint, error=VpcFlowError)
+    return client("ec2", region=region, endpoint=endpoint, error=VpcFlowError)
 
 
 def written(output: Path | None, text: str) -> None:

@@ -33,7 +33,8 @@ def forward(
     messages stay hidden meanwhile (SQS: for 12 hours at most). Several of these may share a queue.
 
     At a stop, what is not settled after `forwarder.grace_seconds` is handed over to the queue with the place to go on at, or
-    given back. Logs are JSON lines on stderr; on a terminal, a line of progress and warnings.
+    given back. Logs are JSON lines on stderr, counts among them every `metrics.log_seconds`; on a terminal, a line of progress
+    and warnings.
 
     Exit code 0 after a stop, 77 or 78 if the queue, the credentials or the settings must be put right.
 
@@ -41,11 +42,13 @@ def forward(
     """
     from vpcflow import logs
     from vpcflow.clock import SystemClock
+    from vpcflow.forwarding.counting import CountLines
     from vpcflow.forwarding.handover import sender
     from vpcflow.forwarding.outputs import Outputs
     from vpcflow.forwarding.parts import Parts, waits
     from vpcflow.forwarding.queue import Queue
     from vpcflow.forwarding.worker import Halt, Worker
+    from vpcflow.metrics.meters import Tally
     from vpcflow.settings.load import load
 
     loaded = load(settings, os.environ)
@@ -59,14 +62,9 @@ def forward(
     halt = Halt(clock, forwarder.grace_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: halt.ask())
-    parts = Parts(
-        loaded.settings,
-        Outputs(loaded.routes, os.environ, clock),
-        clock,
-        on_wait=waits,
-        region=os.environ.get("AWS_REGION", ""),
-    )
-    with closing(parts):
+    tally = Tally()
+    parts = Parts(loaded.settings, Outputs(loaded.routes, os.environ, clock), clock, on_wait=waits, meters=tally)
+    with closing(parts), CountLines(tally, loaded.settings.metrics.log_seconds):
         sqs = parts.sqs()
         send = sender(sqs, forwarder.continue_queue_url or url)
         worker = Worker(
@@ -76,6 +74,7 @@ def forward(
             clock=clock,
             messages=forwarder.messages,
             on_progress=progress.tell,
+            meters=tally,
         )
         try:
             worker.run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -105,7 +104,6 @@ def _reader(settings: Settings, clock: Clock) -> Reader:
 
     @cache
     def client(region: str) -> Any:  # noqa: ANN401 - boto3 has no types
-        region = region or os.environ.get("AWS_REGION", "")
         return s3_client(region=region, endpoint=objects.s3_endpoint, read_seconds=objects.read_seconds)
 
     return Reader(client, objects, settings.limits, clock)

@@ -23,6 +23,7 @@ __all__ = ["MakesBatch", "Opener", "TaskWorker", "executor", "work"]
 
 _SETTLE_SECONDS = 1.0
 _STOP_SECONDS = 10.0  # for what is under way when a stop is asked for
+_TERM_SECONDS = _STOP_SECONDS + 5.0
 _ENDING = (EX_NOPERM, EX_CONFIG, EX_TEMPFAIL)  # what an output says with these is so for every object that follows
 
 
@@ -102,6 +103,9 @@ def work(refs: Sequence[ObjectRef]) -> TaskFate:
 def _begin(opener: Opener, stop: Event) -> None:
     global _worker  # noqa: PLW0603 - a process pool has no other place for what lives as long as a process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and tells us
+    signal.signal(
+        signal.SIGTERM, _end_soon
+    )  # likewise, where all processes are sent one; a broken pool sends it to us alone
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -109,6 +113,13 @@ def _begin(opener: Opener, stop: Event) -> None:
         _worker = TaskWorker(opener(), stop.is_set)
     except VpcFlowError as error:
         _worker = error
+
+
+def _end_soon(*_: object) -> None:
+    """End this process, but not before the first one could let us settle what is under way."""
+    timer = threading.Timer(_TERM_SECONDS, os._exit, (EX_TEMPFAIL,))
+    timer.daemon = True
+    timer.start()
 
 
 def _end_with(parent: int) -> None:

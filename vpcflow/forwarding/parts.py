@@ -37,7 +37,6 @@ class Parts:
         clock: Clock,
         *,
         on_wait: Callable[[str, float], None],
-        region: str = "",
         meters: Meters = UNMETERED,
     ) -> None:
         """Keep the parts; nothing is connected.
@@ -47,14 +46,12 @@ class Parts:
             outputs: of all inputs.
             clock: for waits and times.
             on_wait: told the reason and the seconds before each wait for an engine.
-            region: of AWS, where neither a setting nor an object names one: the environment's AWS_REGION, which boto3 ignores.
             meters: told what outputs do.
         """
         self._settings = settings
         self._outputs = outputs
         self._clock = clock
         self._on_wait = on_wait
-        self._region = region
         self._meters = meters
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -63,7 +60,7 @@ class Parts:
         forwarder = self._settings.forwarder
         return client(
             "sqs",
-            region=forwarder.region or self._region,
+            region=forwarder.region,
             endpoint=forwarder.sqs_endpoint,
             read_seconds=_SQS_READ_SECONDS,
             error=VpcFlowError,
@@ -72,7 +69,7 @@ class Parts:
     def s3(self, settings: Settings, region: str = "") -> Any:  # noqa: ANN401
         """Return the client for the objects of an input; it is made once for each region."""
         objects = settings.objects
-        key = (objects.region or region or self._region, objects.s3_endpoint)
+        key = (objects.region or region, objects.s3_endpoint)
         if key not in self._clients:
             self._clients[key] = s3_client(region=key[0], endpoint=key[1], read_seconds=objects.read_seconds)
         return self._clients[key]

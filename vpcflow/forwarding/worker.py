@@ -13,6 +13,8 @@ from vpcflow.forwarding.messages import Messages, Tally
 from vpcflow.forwarding.queue import Keeper, Message, Queue
 from vpcflow.forwarding.work import Deadline
 from vpcflow.logs import get_logger
+from vpcflow.metrics import catalog
+from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.retry import sleep_interruptibly
 
 __all__ = ["Halt", "Totals", "Worker", "backoff_seconds"]
@@ -103,14 +105,16 @@ class Worker:
         clock: Clock,
         messages: int,
         on_progress: Callable[[Totals], None] = lambda _totals: None,
+        meters: Meters = UNMETERED,
     ) -> None:
-        """Keep the parts. messages: received at once."""
+        """Keep the parts. messages: received at once; meters: told of messages and objects."""
         self._queue = queue
         self._make = make
         self._halt = halt
         self._clock = clock
         self._count = messages
         self._on_progress = on_progress
+        self._meters = meters
         self._alone = 0
         self._pauses = 0
         self.totals = Totals()
@@ -188,6 +192,7 @@ class Worker:
         finally:
             batch.close()
             self.totals.add(batch.tally)
+            self._count_objects(batch.tally)
         self._mind(batch.troubles)
 
     def _settle(self, batch: Messages, open_: dict[str, Message], deadline: Deadline, keeper: Keeper) -> None:
@@ -221,6 +226,7 @@ class Worker:
         keeper.release(message)
         if why:
             self.totals.failed += 1
+            self._meters.count(catalog.ITEMS, result="failed")
             fields = {"message_id": message.id, "receives": message.receives, "reason": why}
             log.error("a message goes back to the queue", extra={"fields": fields})
             self._give_back(message, 0 if self._halt.is_over() else backoff_seconds(message.receives))
@@ -232,6 +238,13 @@ class Worker:
             log.warning("a settled message could not be deleted", extra={"fields": fields})
         else:
             self.totals.settled += 1
+            self._meters.count(catalog.ITEMS, result="settled")
+
+    def _count_objects(self, tally: Tally) -> None:
+        done = (("settled", tally.objects), ("skipped", tally.skipped), ("gone", tally.gone))
+        for result, number in (*done, ("handed_over", tally.handed_over)):
+            if number:
+                self._meters.count(catalog.OBJECTS, number, result=result)
 
     def _give_back(self, message: Message, seconds: int) -> None:
         if message.lost:
