@@ -52,7 +52,10 @@ Work = Callable[[Sequence[ObjectRef]], TaskFate]
 
 @dataclass(slots=True)
 class BackfillReport:
-    """Counts. Of folders: folders, folders_done. Of objects: settled, before, skipped, gone, failed. bytes: as stored."""
+    """Counts. Of folders: folders, folders_done. Of objects: settled, before, skipped, gone, failed, left. bytes: as stored.
+
+    left: not settled because of what stopped all of it.
+    """
 
     dry_run: bool = False
     folders: int = 0
@@ -62,6 +65,7 @@ class BackfillReport:
     skipped: int = 0
     gone: int = 0
     failed: int = 0
+    left: int = 0
     lines: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -77,7 +81,9 @@ class BackfillReport:
         """Add what became of a task."""
         for one in fate.objects:
             self.lines += one.lines
-            if one.reason:
+            if one.reason and fate.trouble is not None and str(fate.trouble) in one.reason:
+                self.left += 1  # it is said once, by whoever hears of the trouble
+            elif one.reason:
                 self.failed += 1
                 if len(self.first) < _SHOWN:
                     self.first.append(one.reason)
@@ -105,11 +111,11 @@ class BackfillReport:
     def lines_for_people(self) -> list[str]:
         """Return it for people."""
         if self.dry_run:
-            words = [f"{self.settled:,} objects to forward, {_size(self.bytes)}"]
+            words = [f"{_counted(self.settled, 'object')} to forward, {_size(self.bytes)}"]
             if self.before:
                 words.append(f"{self.before:,} settled before")
-            return [f"{self.folders:,} folders: {', '.join(words)}"]
-        words = [f"{self.settled:,} objects forwarded"]
+            return [f"{_counted(self.folders, 'folder')}: {', '.join(words)}"]
+        words = [f"{_counted(self.settled, 'object')} forwarded"]
         words += [
             f"{count:,} {word}"
             for count, word in (
@@ -117,10 +123,11 @@ class BackfillReport:
                 (self.skipped, "skipped by their keys"),
                 (self.gone, "gone, dead letters now"),
                 (self.failed, "failed"),
+                (self.left, "left for the next run"),
             )
             if count
         ]
-        rate = f", {self.lines / self.seconds:,.0f} lines a second" if self.seconds > 0 else ""
+        rate = f", {self.lines / self.seconds:,.0f} lines a second" if self.seconds > 0 and self.lines else ""
         lines = [", ".join(words), f"  {self.lines:,} lines, {_size(self.bytes)} stored{rate}"]
         lines += [_sums(name if len(self.counts) > 1 else "", one) for name, one in sorted(self.counts.items())]
         lines += [f"  {one}" for one in self.first]
@@ -260,6 +267,10 @@ def add_counts(sums: dict[str, Counts], more: Mapping[str, Counts]) -> None:
         sum_ = sums.setdefault(name, Counts())
         for part in dataclasses.fields(Counts):
             setattr(sum_, part.name, getattr(sum_, part.name) + getattr(counts, part.name))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _size(count: int) -> str:

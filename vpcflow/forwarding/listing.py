@@ -18,6 +18,7 @@ from vpcflow.objects.reference import ObjectRef
 __all__ = ["Listing", "Span", "bucket_and_prefix", "moment"]
 
 _EX_NOINPUT = 66
+_FIRST_YEAR, _LAST_YEAR = 2015, 9998  # flow logs are of 2015; a year later is the last that a date can have
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 
@@ -46,7 +47,7 @@ def moment(option: str, text: str, *, is_end: bool = False) -> int:
     A date as an end has that day in it; a time as an end is the first moment that is not in it.
 
     Raises:
-        VpcFlowError: it is neither.
+        VpcFlowError: it is neither, or of a year without flow logs.
     """
     try:
         when = datetime.fromisoformat(text)
@@ -55,6 +56,9 @@ def moment(option: str, text: str, *, is_end: bool = False) -> int:
         raise VpcFlowError(message, exit_code=EX_USAGE) from error
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     is_date = len(text) == len("2026-11-01") or (len(text) == len("20261101") and text.isdecimal())
+    if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+        message = f"{option}: {text}: not between {_FIRST_YEAR} and {_LAST_YEAR}; give a year that has flow logs"
+        raise VpcFlowError(message, exit_code=EX_USAGE)
     if is_date and is_end:
         when += timedelta(days=1)
     return int(when.timestamp() * 1000)
@@ -64,7 +68,8 @@ def bucket_and_prefix(source: str) -> tuple[str, str]:
     """Split `s3://bucket/prefix`. Raises DataError for anything else."""
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     if not source.startswith("s3://") or not bucket:
-        raise DataError(f"{source}: not in S3; with --from and --to give s3://BUCKET/PREFIX", exit_code=_EX_NOINPUT)
+        what = "no bucket" if source.startswith("s3://") else "not in S3"
+        raise DataError(f"{source}: {what}; with --from and --to give s3://BUCKET/PREFIX", exit_code=_EX_NOINPUT)
     return bucket, prefix
 
 

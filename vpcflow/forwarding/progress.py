@@ -16,6 +16,7 @@ from vpcflow.objects.reference import ObjectRef
 __all__ = ["FORMAT_VERSION", "Progress"]
 
 FORMAT_VERSION = 1
+_UNWRITABLE = ("unable to open", "readonly")  # SQLite's words
 _APPLICATION = 0x76_70_63_66  # "vpcf"
 
 
@@ -30,7 +31,8 @@ class Progress:
             binding: what the state is good for (bucket, range, target …); another one is refused.
 
         Raises:
-            VpcFlowError: no state of ours, or of another backfill (64); another process works with it (75).
+            VpcFlowError: no state of ours, of another backfill, or no file that can be written (64); another process works with
+                it, or its disk is full or fails (75).
         """
         self._where = str(path) if path else ":memory:"
         try:
@@ -68,6 +70,7 @@ class Progress:
                 cursor.executemany("INSERT OR IGNORE INTO done (key, etag) VALUES (?, ?)", rows)
                 cursor.execute("COMMIT")
         except sqlite3.Error as error:
+            self._data.rollback()
             raise self._cannot(error) from error
 
     def close(self) -> None:
@@ -109,5 +112,8 @@ class Progress:
             return VpcFlowError(message, exit_code=EX_TEMPFAIL)
         if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
             return self._refused("not the state of a backfill")
-        message = f"--state: {self._where}: {error}; name a file that can be written"
+        if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in _UNWRITABLE):
+            message = f"--state: {self._where}: {error}; name a file that can be written"
+            return VpcFlowError(message, exit_code=EX_USAGE)
+        message = f"--state: {self._where}: {error}; see to its disk, then run it again"
         return VpcFlowError(message, exit_code=EX_TEMPFAIL)
