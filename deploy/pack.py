@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-package.html.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def _say(line: str) -> None:
 
 
 def wheels(architecture: str, python: str, cache: Cache, progress: Progress) -> list[Path]:
-    """Return the locked wheels for an architecture, downloaded once. Raises StackError."""
+    """Return the locked wheels for an architecture, downloaded once, as pip is configured here. Raises StackError."""
 
     def build(stage: Path) -> None:
         platforms = [f"--platform={glibc}_{ARCHITECTURES[architecture]}" for glibc in _GLIBC]
@@ -51,7 +52,16 @@ def wheels(architecture: str, python: str, cache: Cache, progress: Progress) -> 
             raise StackError(f"cannot download the wheels of {LOCK.name} for {architecture}: {said}")
 
     key = fingerprint(LOCK.read_text(encoding="utf-8"), architecture, python, *_GLIBC)
-    return sorted(cache.part(f"wheels-lambda-{architecture}", key, build, progress).glob("*.whl"))
+    return checked(cache.part(f"wheels-lambda-{architecture}", key, build, progress))
+
+
+def checked(folder: Path, lock: Path = LOCK) -> list[Path]:
+    """Return the wheels of a folder, each with a hash that the lock names: the cache may be old. Raises StackError."""
+    found, locked = sorted(folder.glob("*.whl")), lock.read_text(encoding="utf-8")
+    for wheel in found:
+        if f"--hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in locked:
+            raise StackError(f"{wheel} is not what {lock.name} says: remove {folder}, it is fetched again")
+    return found
 
 
 def sources(program: str) -> Iterator[tuple[str, bytes]]:

@@ -80,3 +80,14 @@ def plain_http(stack: Stack) -> Iterator[str]:
             arn = stack.worked_out({"Fn::GetAtt": [name, "Arn"]})
             if not ({arn} if kind == "sqs" else {arn, f"{arn}/*"}) <= closed:
                 yield name
+
+
+def allowed(stack: Stack, role: str = "FunctionRole") -> dict[str, list[str]]:
+    """Return the actions that a role allows → the resources."""
+    found: dict[str, list[str]] = {}
+    for policy in stack.resources("AWS::IAM::Role")[role]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                for action in listed(statement["Action"]):
+                    found.setdefault(action, []).extend(listed(statement["Resource"]))
+    return found

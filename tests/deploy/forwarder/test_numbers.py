@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from forwarder.times import Times
 from tests.deploy.forwarder.cases import CASES, ENGINE, GROUP, OURS
+from tests.deploy.forwarder.policies import allowed
 from tests.deploy.forwarder.sam import expanded, stack
-from tests.deploy.template import Stack, fits
+from tests.deploy.template import fits
+from tests.forwarder.scene import Context
+from vpcflow.clock import FakeClock
+from vpcflow.settings.model import Forwarder
 
 HOUR = 3600
 OUTAGE = 6 * HOUR
@@ -93,30 +96,52 @@ def test_lambda_may_write_what_it_gives_up(name: str) -> None:
     assert prefixes == {"dead-letters/", "aws/lambda/"}
 
 
-def allowed(made: Stack) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for policy in made.resources("AWS::IAM::Role")["FunctionRole"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if statement["Effect"] == "Allow":
-                for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
-                    resource: Any = statement["Resource"]
-                    found.setdefault(action, []).extend([resource] if isinstance(resource, str) else resource)
-    return found
+@pytest.mark.parametrize("name", CASES)
+def test_a_call_is_slow_that_had_less_than_half_of_its_last_seconds(name: str) -> None:
+    """These are seconds, not a part of the timeout: a call of 900 s that waits as long as it may is not slow."""
+    made = stack(name, CASES[name][0])
+    alarm = made.resources("AWS::CloudWatch::Alarm")["FunctionSlowAlarm"]
+    (reckoned,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
+    assert reckoned == f"{made.parameter('Timeout')} - longest / 1000"
+    assert alarm["ComparisonOperator"] == "LessThanThreshold"
+    for timeout in (45.0, float(made.parameter("Timeout")), 900.0):
+        times = Times(FakeClock(), Context(timeout), Forwarder().deadline_margin_seconds)
+        kept_for_the_answer = timeout - times.settle_seconds
+        assert 0 < alarm["Threshold"] <= kept_for_the_answer / 2 + 1e-6
 
 
-def test_what_the_function_may_do_follows_from_its_parameters() -> None:
-    may = allowed(stack("s3-sqs", ENGINE))
-    assert may["sqs:SendMessage"] == may["sqs:ReceiveMessage"] == ["arn:aws:sqs:eu-central-1:123456789012:queue"]
-    flow_logs = "arn:aws:s3:::vpcflow-flow-logs-123456789012-eu-central-1"
-    assert may["s3:GetObject"] == [f"{flow_logs}/AWSLogs/*"]
-    assert may["s3:ListBucket"] == [flow_logs]
-    assert may["secretsmanager:GetSecretValue"] == [ENGINE["SecretArn"]]
-    assert not {"es:ESHttpPost", "ec2:CreateNetworkInterface", "kms:Decrypt", "kinesis:GetRecords"} & set(may)
-    ours = allowed(
-        stack("s3-sqs", ENGINE, OURS, {"Notifications": "direct", "SettingsBucket": "b", "SettingsKey": "k.toml"})
-    )
-    assert ours["s3:GetObject"] == ["arn:aws:s3:::flow-logs-of-all/AWSLogs/*", "arn:aws:s3:::b/k.toml"]
-    assert "sqs:SendMessage" not in allowed(stack("kinesis", CASES["kinesis"][0]))
+@pytest.mark.parametrize("timeout", expanded("s3-sqs")["Parameters"]["Timeout"]["AllowedValues"])
+def test_a_message_that_fails_for_ever_is_told_of_long_before_it_is_given_up(timeout: str) -> None:
+    """It comes again after the visibility only, and the age of the queue leaves it out after three times."""
+    made = stack("s3-sqs", ENGINE, {"Timeout": timeout})
+    alarm = made.resources("AWS::CloudWatch::Alarm")["StuckAlarm"]
+    visibility = made.resources("AWS::SQS::Queue")["Queue"]["VisibilityTimeout"]
+    for begins in range(0, alarm["Period"], 60):
+        fails = range(begins, 48 * HOUR, visibility)
+        hours = {at // alarm["Period"] for at in fails}
+        windows = [len(hours & set(range(n, n + alarm["EvaluationPeriods"]))) for n in range(6)]
+        assert max(windows) >= alarm["DatapointsToAlarm"], begins
+    blip = {(alarm["Period"] - 60) // alarm["Period"], (alarm["Period"] + 60) // alarm["Period"]}
+    assert len(blip) < alarm["DatapointsToAlarm"]
+
+
+def test_no_event_comes_before_there_is_a_place_for_those_that_fail() -> None:
+    assert set(expanded("cloudwatch-logs")["Resources"]["Subscription"]["DependsOn"]) == {
+        "LogsPermission",
+        "Asynchronous",
+    }
+
+
+def test_what_a_topic_or_a_rule_cannot_send_goes_to_the_dead_letter_queue() -> None:
+    dead = "arn:aws:sqs:eu-central-1:123456789012:deadletterqueue"
+    topic = {**OURS, "Notifications": "sns", "SnsTopicArn": "arn:aws:sns:eu-central-1:210987654321:t"}
+    made = stack("s3-sqs", ENGINE, topic)
+    assert made.one("AWS::SNS::Subscription")["RedrivePolicy"] == {"deadLetterTargetArn": dead}
+    rule = stack("s3-sqs", ENGINE, OURS, {"Notifications": "eventbridge"})
+    assert rule.one("AWS::Events::Rule")["Targets"][0]["DeadLetterConfig"] == {"Arn": dead}
+    for one, service in ((made, "sns.amazonaws.com"), (rule, "events.amazonaws.com")):
+        statements = one.resources("AWS::SQS::QueuePolicy")["DeadLetterQueuePolicy"]["PolicyDocument"]["Statement"]
+        assert [it["Principal"] for it in statements if it["Effect"] == "Allow"] == [{"Service": service}]
 
 
 # ---- how the queue hears of objects ----

@@ -25,6 +25,7 @@ CLI_OWN = {
     ("cloudformation", "package"): {"--template-file", "--s3-bucket", "--output-template-file"},
     ("cloudformation", "deploy"): {"--stack-name", "--template-file", "--capabilities", "--parameter-overrides"},
     ("logs", "tail"): {"--since"},
+    ("s3", "cp"): set(),
     ("s3", "ls"): {"--recursive"},
     ("s3", "rb"): {"--force"},
 }
@@ -111,15 +112,17 @@ def test_commands_of_aws_are_operations_with_such_parameters(name: str) -> None:
 def test_each_alarm_and_each_output_that_is_named_exists(name: str) -> None:
     text = TEXTS[name]
     alarms = {
-        one["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-")
+        one["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-"): one["Properties"][
+            "AlarmDescription"
+        ].strip()
         for one in source(name)["Resources"].values()
         if one["Type"] == "AWS::CloudWatch::Alarm"
     }
-    for alarm in alarms:
-        assert f"| `NAME-{alarm}` |" in text
+    for alarm, means in alarms.items():
+        assert f"| `NAME-{alarm}` | {means} |" in text
     others = {"forwarder", "objects", "objects-dead"}
-    assert set(re.findall(r"`NAME-([a-z-]+)`", text)) <= alarms | others
-    known = set(source(name)["Parameters"]) | set(source(name)["Outputs"]) | {"CodeUri", "Enabled"}
+    assert set(re.findall(r"`NAME-([a-z-]+)`", text)) <= set(alarms) | others
+    known = set(source(name)["Parameters"]) | set(source(name)["Outputs"]) | {"CodeUri", "Enabled", "LayerVersionArn"}
     for output in re.findall(r"output `([A-Za-z]+)`", text):
         assert output in source(name)["Outputs"], output
     for word in re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]+)+)`", text):

@@ -37,7 +37,7 @@ def secret() -> Iterator[str]:
             environ.setenv(name, value)
         client = boto3.client("secretsmanager")
         text = json.dumps({"api_key": "the-key", "username": "vpcflow", "password": "the-password"})
-        yield client.create_secret(Name="search", SecretString=text)["ARN"]
+        yield client.create_secret(Name="search-of-the-forwarder", SecretString=text)["ARN"]
         client.close()
     server.stop()
 

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import boto3
 import pytest
 
 from tests.deploy import checks
@@ -92,18 +93,26 @@ def test_each_condition_is_true_and_false_in_some_case(name: str) -> None:
         assert {one.holds(condition) for one in stacks} == {True, False}, condition
 
 
+def longest_region() -> str:
+    """Return one of all that AWS has, in all its partitions."""
+    session = boto3.Session()
+    found = [session.get_available_regions("s3", one) for one in session.get_available_partitions()]
+    return max((region for regions in found for region in regions), key=len)
+
+
 @pytest.mark.parametrize("stack_", STACKS)
 def test_names_fit(stack_: Stack) -> None:
-    longest = "v" * 30
+    longest = "v" * 24
     named = Stack(stack_.template, {**stack_.given, "Name": longest})
     assert named.refusals() == []
     assert Stack(stack_.template, {**stack_.given, "Name": longest + "v"}).refusals() != []
     assert len(named.one("AWS::Lambda::Function")["FunctionName"]) <= 64
     for queue in named.resources("AWS::SQS::Queue").values():
         assert len(queue["QueueName"]) <= 80
-    region = "ap-southeast-1"  # as long as they are
-    far = Stack(named.template, named.given, {**PSEUDO, "AWS::Region": region})
-    assert all(len(one.get("BucketName", "")) <= 63 + 5 for one in far.resources("AWS::S3::Bucket").values())
+    far = Stack(named.template, named.given, {**PSEUDO, "AWS::Region": longest_region()})
+    buckets = [bucket["BucketName"] for bucket in far.resources("AWS::S3::Bucket").values() if "BucketName" in bucket]
+    assert all(len(bucket) <= 63 for bucket in buckets)
+    assert len(buckets) == ("FlowLogs" in far.resources())
     alarms = [alarm["AlarmName"] for alarm in named.resources("AWS::CloudWatch::Alarm").values()]
     assert len(set(alarms)) == len(alarms) >= 9
     assert all(name.startswith(longest) for name in alarms)
@@ -139,8 +148,10 @@ def test_the_application_repository_gets_what_it_wants(name: str) -> None:
     assert about["SpdxLicenseId"] == project["license"]
     for key in ("LicenseUrl", "ReadmeUrl"):
         assert (FOLDER / about[key]).resolve().is_file(), about[key]
-    assert about["HomePageUrl"].startswith("https://")
-    assert about["SourceCodeUrl"].startswith("https://")
+    # Nobody's: whoever publishes it puts in where that is, as the page says.
+    assert {about["HomePageUrl"], about["SourceCodeUrl"]} == {"https://example.com/vpcflow-stream"}
+    page = (ROOT / "docs" / "forwarder.md").read_text(encoding="utf-8")
+    assert f"sed -i 's|{about['HomePageUrl']}|" in page
     assert 1 <= len(about["Description"]) <= 256
     assert 1 <= len(about["Labels"]) <= 10
     assert len({source(one)["Metadata"]["AWS::ServerlessRepo::Application"]["Name"] for one in NAMES}) == len(NAMES)
@@ -188,8 +199,10 @@ def test_no_partition_region_or_account_is_written_down(name: str) -> None:
 @pytest.mark.parametrize("stack_", STACKS)
 def test_the_only_copy_survives_the_stack(stack_: Stack) -> None:
     for name, resource in stack_.template["Resources"].items():
-        if resource["Type"] in ("AWS::S3::Bucket", "AWS::Kinesis::Stream"):
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+        if resource["Type"] in ("AWS::S3::Bucket", "AWS::Kinesis::Stream", "AWS::SQS::Queue"):
+            policy = (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+            # What a stack left behind that could not be made would take its own name away from the next attempt.
+            assert policy == ("RetainExceptOnCreate", "Retain"), name
 
 
 @pytest.mark.parametrize("stack_", STACKS)

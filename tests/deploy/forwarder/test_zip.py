@@ -12,9 +12,11 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from tests.deploy.forwarder.packing import packer
 from tests.deploy.forwarder.sam import ROOT, source
 from tests.runtime.function import Function
 from vpcflow.stack.cache import Cache
@@ -27,22 +29,15 @@ LINE = "2 123456789012 eni-0123456789abcdef0 10.0.0.5 10.0.0.6 443 49152 6 10 84
 
 
 @pytest.fixture(scope="module")
-def pack() -> object:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("pack", ROOT / "deploy" / "pack.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def pack() -> ModuleType:
+    return packer()
 
 
-def unpacked(pack: object, program: str, folder: Path) -> Path:
+def unpacked(pack: ModuleType, program: str, folder: Path) -> Path:
     """Return the folder of a zip made for this machine and this Python: the code is the same, the wheels are ours."""
     machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    made: Path = pack.pack(program, machine, folder, Cache(), python=version)  # type: ignore[attr-defined]
+    made: Path = pack.pack(program, machine, folder, Cache(), python=version)
     task = folder / program
     with zipfile.ZipFile(made) as opened:
         opened.extractall(task)
@@ -51,7 +46,9 @@ def unpacked(pack: object, program: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("program", MOST)
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
-def test_the_same_bytes_twice_and_not_too_many(pack: object, program: str, architecture: str, tmp_path: Path) -> None:
+def test_the_same_bytes_twice_and_not_too_many(
+    pack: ModuleType, program: str, architecture: str, tmp_path: Path
+) -> None:
     sums = set()
     for folder in ("one", "two"):
         done = subprocess.run(
@@ -92,7 +89,7 @@ def test_the_templates_name_the_zip_that_is_made() -> None:
 
 
 @pytest.mark.parametrize(("program", "module"), [("transform", "firehose_transform"), ("forwarder", "forwarder")])
-def test_nothing_is_missing_in_it(pack: object, program: str, module: str, tmp_path: Path) -> None:
+def test_nothing_is_missing_in_it(pack: ModuleType, program: str, module: str, tmp_path: Path) -> None:
     """All modules of the program, and what they need, with Lambda's own packages alone beside them."""
     task = unpacked(pack, program, tmp_path)
     beside = tmp_path / "beside"
@@ -123,7 +120,7 @@ def function(task: Path, handler: str, environ: Mapping[str, str]) -> Function:
     return Function(handler, environ, timeout=60, root=task)
 
 
-def test_the_handler_of_the_transform_answers_out_of_the_zip(pack: object, tmp_path: Path) -> None:
+def test_the_handler_of_the_transform_answers_out_of_the_zip(pack: ModuleType, tmp_path: Path) -> None:
     task = unpacked(pack, "transform", tmp_path)
     record = base64.b64encode(json.dumps({"message": LINE}).encode()).decode()
     event = {
@@ -143,7 +140,9 @@ def test_the_handler_of_the_transform_answers_out_of_the_zip(pack: object, tmp_p
     assert document["aws"]["vpcflow"]["interface_id"] == "eni-0123456789abcdef0"
 
 
-def test_the_handler_of_the_forwarder_refuses_what_is_not_its_own_out_of_the_zip(pack: object, tmp_path: Path) -> None:
+def test_the_handler_of_the_forwarder_refuses_what_is_not_its_own_out_of_the_zip(
+    pack: ModuleType, tmp_path: Path
+) -> None:
     """It loads, reads its settings, and tells a Firehose event from its own, without an engine."""
     task = unpacked(pack, "forwarder", tmp_path)
     environ = {"VPCFLOW_DEADLETTERS__KIND": "s3", "VPCFLOW_DEADLETTERS__BUCKET": "bucket"}
