@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from tests.forwarder.events import BROKEN, LINE, kinesis_event, lines, logs_event, notices, payload, sqs_event, text
+from tests.forwarder.events import (
+    BROKEN,
+    LINE,
+    damaged_aggregate,
+    kinesis_event,
+    lines,
+    logs_event,
+    notices,
+    payload,
+    sqs_event,
+    text,
+)
 from tests.forwarder.scene import Scene
 
 HEAVY = "boto3", "botocore", "pyarrow", "amazon_kclpy", "prometheus_client", "typer", "rich", "uvicorn", "elasticsearch"
@@ -55,19 +66,21 @@ def test_it_answers_each_kind_and_starts_light(scene: Scene) -> None:
 
 
 def test_its_metrics_are_one_line_on_stdout(scene: Scene) -> None:
-    event = kinesis_event(f"{LINE}\n{BROKEN}".encode(), b"")
+    event = kinesis_event(f"{LINE}\n{BROKEN}".encode(), b"", damaged_aggregate())
     done = invoked(scene, event, VPCFLOW_METRICS__NAMESPACE="flows")
     metrics, _answer = map(json.loads, done.stdout.splitlines())
     (directive,) = metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "flows"
     assert directive["Dimensions"] == [["function"]]
-    names = ("items_settled", "empty_items", "documents_created", "lines_document", "dead_letters_value")
+    names = ("items_settled", "empty_items", "documents_created", "lines_document")
+    names += ("dead_letters_value", "dead_letters_aggregation")
     assert {name: metrics[name] for name in names} == {
-        "items_settled": 2,
+        "items_settled": 3,
         "empty_items": 1,
         "documents_created": 1,
         "lines_document": 1,
         "dead_letters_value": 1,
+        "dead_letters_aggregation": 1,
     }
     assert "items_failed" not in metrics
 

@@ -10,6 +10,8 @@ from vpcflow.clock import Clock
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import Stopped, VpcFlowError
+from vpcflow.metrics import catalog
+from vpcflow.metrics.meters import UNMETERED, Meters
 from vpcflow.pipeline.counts import Counts
 from vpcflow.pipeline.pipeline import Pipeline, Record
 from vpcflow.pipeline.positions import Position
@@ -37,17 +39,26 @@ class Leg:
 class Fan:
     """Used by one thread. `add` each output, `begin`, `submit` records, `flush`, look at what is `open`, `close`."""
 
-    def __init__(self, clock: Clock, should_stop: Callable[[], bool], *, patience_seconds: float | None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        should_stop: Callable[[], bool],
+        *,
+        patience_seconds: float | None,
+        meters: Meters = UNMETERED,
+    ) -> None:
         """Begin without outputs.
 
         Args:
             clock: for patience.
             should_stop: asked while an output is waited for.
             patience_seconds: so long, in one piece, may one output hold up the others; None: without limit.
+            meters: told of dead letters of what was no record.
         """
         self._clock = clock
         self._stop = should_stop
         self._patience = patience_seconds
+        self._meters = meters
         self._legs: list[Leg] = []
         self._missed: set[Position] = set()  # what some output was not given
         self._closed = False
@@ -102,6 +113,7 @@ class Fan:
                 with self._watched(leg, since=self._clock.monotonic()):
                     leg.keeper.put(letter)
                     kept.append(leg.keeper)
+                    self._meters.count(catalog.DEAD_LETTERS, reason=letter.reason)
             if leg.keeper not in kept:
                 raise leg.trouble or VpcFlowError(f"output {leg.name} keeps no dead letters")
 

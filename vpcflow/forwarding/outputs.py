@@ -239,7 +239,7 @@ class Branches:
         """
         clock = self._outputs._clock  # noqa: SLF001 - these two are one
         patience = self.settings.forwarder.output_patience_seconds if len(self._route.outputs) > 1 else None
-        fan = Fan(clock, should_stop, patience_seconds=patience)
+        fan = Fan(clock, should_stop, patience_seconds=patience, meters=meters)
         for name, settings in self._route.outputs.items():
             fan.add(name, partial(self._fill, settings=settings, on_wait=on_wait, meters=meters))
         fan.begin()
