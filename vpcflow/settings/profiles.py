@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from vpcflow.codec import CodecOptions
 from vpcflow.errors import ConfigError
 from vpcflow.settings.model import Settings
 from vpcflow.settings.routes import DEFAULT, Route, Routes
@@ -78,7 +79,8 @@ class Profiles:
         if kind not in KINDS:
             return False
         if len(parts) == _PARTS - 1 and parts[2] in _OWN[kind]:
-            self._profile(kind, self._known(kind, parts[1]), name).own[parts[2]] = _list(name, text)
+            profile = self._profile(kind, self._known(kind, parts[1]), name)
+            profile.own[parts[2]] = _list(f"{profile.path}.{parts[2]}", text, name)
             return True
         if len(parts) != _PARTS or parts[2] not in KINDS[kind] or parts[3] not in self._kinds[parts[2]]:
             example = f"{PREFIX}{kind.upper()}__NAME__SECTION__KEY"
@@ -156,10 +158,10 @@ class Profiles:
 
 
 def _target(settings: Settings) -> tuple[object, ...]:
-    engine, index, document = settings.elasticsearch, settings.index, settings.document
+    engine, index = settings.elasticsearch, settings.index
     hosts = tuple(sorted(host.rstrip("/").lower() for host in engine.hosts))
-    namespace = document.namespace if index.mode == "data_stream" and not index.name else ""
-    return engine.cloud_id or hosts, index.mode, index.name, namespace
+    named = CodecOptions(index_mode=index.mode, index_name=index.name, namespace=settings.document.namespace)
+    return engine.cloud_id or hosts, named.target
 
 
 def _texts(path: str, value: object, origin: str) -> list[str]:
@@ -168,8 +170,8 @@ def _texts(path: str, value: object, origin: str) -> list[str]:
     raise ConfigError(f"{path}: a list of texts is wanted ({place(origin)})")
 
 
-def _list(name: str, text: str) -> list[str]:
+def _list(path: str, text: str, name: str) -> list[str]:
     try:
-        return _texts(name, parsed(text, list[str]), name)
+        return _texts(path, parsed(text, list[str]), name)
     except ValueError as error:
-        raise ConfigError(f"{name}: {error} is wanted") from None
+        raise ConfigError(f"{path}: {error} is wanted ({name})") from None

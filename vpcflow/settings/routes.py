@@ -19,7 +19,8 @@ class Route:
     """One input.
 
     input: its name.
-    match: patterns (`*`, `?`) of ARNs: of a queue, a stream, a log group, or of objects (`arn:aws:s3:::BUCKET/KEY`).
+    match: patterns (`*`, `?`; all else stands for itself) of ARNs: of a queue, a stream, a log group, or of objects
+        (`arn:aws:s3:::BUCKET/KEY`).
     settings: the base settings with those of the input, for all that is done once: reading.
     outputs: by name, the settings that hold for what comes from this input and goes to that output.
     tables: by output and `section.key`, the table such as `outputs.archive` that says what holds, where it is not the base.
@@ -58,7 +59,7 @@ class Routes:
     def for_source(self, arn: str) -> Route | None:
         """Return the first input one of whose patterns matches the ARN; None: nobody has declared this source."""
         for route in self._routes:
-            if any(fnmatchcase(arn, pattern) for pattern in route.match):
+            if any(fnmatchcase(arn, pattern.replace("[", "[[]")) for pattern in route.match):
                 return route
         return None
 
