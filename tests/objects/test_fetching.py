@@ -118,6 +118,17 @@ def test_a_stop_ends_the_waiting(store: Store) -> None:
     assert len(store.requests) == 1
 
 
+def test_a_stop_ends_the_reading(store: Store) -> None:
+    store.put(REF.key, DATA)
+    asked: list[bool] = []
+    chunks = read(store.client(), REF, clock=SystemClock(), should_stop=lambda: bool(asked)).chunks()
+    got = next(chunks) + next(chunks)
+    assert len(got) < len(DATA)
+    asked.append(True)
+    with pytest.raises(Stopped, match="while it was read"):
+        next(chunks)
+
+
 def test_an_object_that_is_overwritten_in_the_middle_is_never_mixed(store: Store) -> None:
     store.put(REF.key, DATA)
     store.faults = [Fault(after=100_000), Fault(becomes=Stored(b"other" * 60_000))]

@@ -43,7 +43,7 @@ class Reader:
             objects: which are read, and how.
             limits: of a line.
             clock: for waits and for the time a dead letter was first seen.
-            should_stop: asked while S3 is waited for.
+            should_stop: asked while S3 is waited for, and while an object is read.
         """
         self._s3 = s3
         self._objects = objects

@@ -13,7 +13,7 @@ from typing import Any
 
 from vpcflow.aws import client
 from vpcflow.clock import Clock
-from vpcflow.errors import EX_CONFIG, EX_NOPERM
+from vpcflow.errors import EX_CONFIG, EX_NOPERM, Stopped
 from vpcflow.objects.failures import Lost, ObjectAway, ObjectChanged, ObjectDenied, ObjectError, refusal
 from vpcflow.objects.reference import ObjectRef
 from vpcflow.retry import sleep_interruptibly
@@ -59,7 +59,7 @@ class ObjectReader:
             ref: what to read.
             clock: for waits between requests.
             attempts: requests in a row that may bring nothing.
-            should_stop: asked before and during waits.
+            should_stop: asked before and during waits, and between two pieces.
         """
         self._s3 = s3
         self._ref = ref
@@ -198,12 +198,17 @@ class ObjectReader:
         from urllib3.exceptions import HTTPError
 
         try:
-            while piece := body.read(_PIECE):
+            while not self._should_stop():
+                piece = body.read(_PIECE)
+                if not piece:
+                    return
                 yield piece
         except FlexibleChecksumError as error:
             raise ObjectAway(f"{self.where}: {_line(error)}; it was damaged on its way: try again later") from error
         except (BotoCoreError, HTTPError, OSError) as error:
             raise Lost(_line(error)) from error
+        # Whoever goes on in the midst of an object may read for long before a line comes that is asked for.
+        raise Stopped(f"{self.where}: asked to stop while it was read")
 
     def _lost(self, lost: Lost, at: int) -> None:
         """Wait before the next request, or raise because it would be one too many."""

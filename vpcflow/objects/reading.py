@@ -73,7 +73,7 @@ def open_object(
         ref: the object, with a resume or without.
         bounds: caps.
         clock: for waits between requests.
-        should_stop: asked before and during these.
+        should_stop: asked before and during these, and while it is read.
 
     Raises:
         ObjectGone: it is not there.
