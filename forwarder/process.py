@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vpcflow.forwarding.outputs import Outputs
-from vpcflow.forwarding.program_settings import ProgramSettings
-
 from forwarder.program import Program
 from forwarder.times import Times, bounded
 from vpcflow.clock import Clock
-from vpcflow.logs import configure
+from vpcflow.errors import VpcFlowError
+from vpcflow.forwarding.outputs import Outputs
+from vpcflow.forwarding.program_settings import ProgramSettings
+from vpcflow.logs import configure, get_logger
 from vpcflow.settings.load import Loaded
 
 __all__ = ["Process"]
+
+log = get_logger("forwarder")
 
 
 class Process:
@@ -35,10 +37,10 @@ class Process:
         """
         loaded = self._settings.current()
         if self._program is None or loaded is not self._loaded:
-            program = self._made(loaded, context)
-            if self._program is not None:
-                self._program.close()
-            self._loaded, self._program = loaded, program
+            old, self._program = self._program, self._made(loaded, context)
+            self._loaded = loaded
+            if old is not None:
+                _close(old)
         return self._program, loaded.settings.metrics.namespace
 
     def _made(self, loaded: Loaded, context: object) -> Program:
@@ -47,3 +49,11 @@ class Process:
         margin = Times(self._clock, context, settings.forwarder.deadline_margin_seconds).margin
         routes = loaded.routes.changed(lambda one: bounded(one, margin))
         return Program(settings, Outputs(routes, self._environ, self._clock), self._environ, self._clock)
+
+
+def _close(program: Program) -> None:
+    """Let a program go that answers nothing any more; whatever it has not settled, it has answered so."""
+    try:
+        program.close()
+    except VpcFlowError as error:
+        log.warning("connections of the old settings were not closed", extra={"fields": {"reason": str(error)}})

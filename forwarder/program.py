@@ -69,10 +69,12 @@ class Program:
 
     def close(self) -> None:
         """Let outputs and clients go."""
-        self._outputs.close()
-        for one in self._clients.values():
-            one.close()
-        self._clients.clear()
+        try:
+            self._outputs.close()
+        finally:
+            for one in self._clients.values():
+                one.close()
+            self._clients.clear()
 
     @property
     def max_inflated_bytes(self) -> int:

@@ -81,7 +81,7 @@ def checked_options(routes: Routes, *, with_labels: bool) -> list[tuple[Route, s
             try:
                 found.append((route, name, codec_options(settings, with_labels=with_labels)))
             except ConfigError as error:
-                raise ConfigError(route.path_of(name, str(error))) from error
+                raise ConfigError(route.path_of(name, str(error)), exit_code=error.exit_code) from error
     return found
 
 
