@@ -181,6 +181,28 @@ def test_bad_units_cost_themselves(tmp_path: Path) -> None:
     assert len(where) == 1
 
 
+def test_flow_logs_are_told_once_and_not_line_by_line(tmp_path: Path) -> None:
+    folder = tmp_path / "AWSLogs/1/vpcflowlogs/eu-west-1/2026/11/01"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        name = f"123456789012_vpcflowlogs_eu-west-1_fl-1_20261101T000{number}Z_abc.log.gz"
+        (folder / name).write_bytes(gzip.compress(b"whatever"))
+    written(tmp_path, "processing-failed/x", failed(b"x"))
+    letter, one = read(kept(tmp_path))
+    assert isinstance(letter, DeadLetter)
+    assert isinstance(one, Unreadable)
+    assert one.where == str(tmp_path)
+    assert one.message == "3 objects look like flow logs, and are not read here: for those of a bucket add --from DATE"
+
+
+def test_flow_logs_under_another_name_are_told_by_their_header(tmp_path: Path) -> None:
+    header = "version account-id interface-id srcaddr dstaddr"
+    (tmp_path / "copy.gz").write_bytes(gzip.compress(f"{header}\n{FLOW}\n{FLOW}\n".encode()))
+    (one,) = read(kept(tmp_path / "copy.gz"))
+    assert isinstance(one, Unreadable)
+    assert one.message == "looks like a flow log: for those of a bucket add --from DATE"
+
+
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
     written(tmp_path, f"processing-failed/{NAME}", failed(envelope(FLOW)), b"x" * 5_000, packed=True)
     good, bad = read(kept(tmp_path, max_bytes=1_000))

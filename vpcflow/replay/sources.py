@@ -6,14 +6,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from vpcflow.codec.formats import is_header
 from vpcflow.deadletters.abstract import Unreadable
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.objects.keys import facts
 from vpcflow.replay.blobs import DAMAGED, Blob, blobs, numbered_lines
 from vpcflow.replay.firehose import RAW_FOLDER, firehose_letter, is_firehose, raw_letter
 from vpcflow.replay.invocations import Rereads, invocation_letters, is_invocation
 from vpcflow.replay.ready import ReadyShelf, holds_ready, ready_shelves
 
 __all__ = ["SourceShelf", "SourceShelves"]
+
+_ADD_FROM = "are not read here: for those of a bucket add --from DATE"
+_FLOW_LOG = "looks like a flow log: for those of a bucket add --from DATE"
 
 
 class SourceShelf:
@@ -41,6 +46,9 @@ class SourceShelf:
         try:
             with self._blob.opened() as file:
                 for number, line in numbered_lines(file, self._max_bytes):
+                    if number == 1 and line is not None and is_header(line.decode("utf-8", "replace").strip()):
+                        yield Unreadable(self.where, _FLOW_LOG)
+                        return
                     yield from self._line(f"{self.where}:{number}", line)
         except DAMAGED as error:
             yield Unreadable(self.where, f"cannot be read to its end: {error}")
@@ -82,6 +90,22 @@ class SourceShelf:
         return raw_letter(data, self.where, arn=self._arn)
 
 
+class _FlowLogs:
+    """The objects of a source that are flow logs by their names: one thing to be said, and nothing to be read."""
+
+    def __init__(self, source: str, count: int) -> None:
+        self.where = source
+        self._count = count
+
+    def letters(self) -> Iterator[tuple[int, DeadLetter | Unreadable]]:
+        """Yield what is to be said."""
+        these = "1 object looks" if self._count == 1 else f"{self._count:,} objects look"
+        yield 0, Unreadable(self.where, f"{these} like flow logs, and {_ADD_FROM}")
+
+    def settle(self, changes: Mapping[int, Sequence[DeadLetter]]) -> None:
+        """Change nothing."""
+
+
 class SourceShelves:
     """Everything below some sources."""
 
@@ -103,14 +127,19 @@ class SourceShelves:
         self._max_bytes = max_bytes
         self._reread = reread
 
-    def shelves(self) -> Iterator[SourceShelf | ReadyShelf]:
-        """Yield one for each file or object; several for one of documents that were not sent yet."""
+    def shelves(self) -> Iterator[SourceShelf | ReadyShelf | _FlowLogs]:
+        """Yield one for each file or object; several for one of documents that were not sent yet; one for all flow logs."""
         for source in self._sources:
+            flow_logs = 0
             for blob in blobs(source, self._s3):
-                if holds_ready(blob, self._max_bytes):
+                if facts(blob.name).flow_log:
+                    flow_logs += 1
+                elif holds_ready(blob, self._max_bytes):
                     yield from ready_shelves(blob, arn=self._arn, max_bytes=self._max_bytes)
                 else:
                     yield SourceShelf(blob, arn=self._arn, max_bytes=self._max_bytes, reread=self._reread)
+            if flow_logs:
+                yield _FlowLogs(source, flow_logs)
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
