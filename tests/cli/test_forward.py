@@ -72,6 +72,7 @@ class Scene:
                 env={**os.environ, **self.environ},
                 stdout=subprocess.PIPE,
                 stderr=log,
+                start_new_session=True,
             )
         self.running.append(process)
         return process
@@ -199,6 +200,8 @@ def test_15_a_backfill_gives_the_ids_that_live_objects_have(scene: Scene) -> Non
     scene.until(lambda: scene.in_queue() == 0)
     live.send_signal(signal.SIGTERM)
     assert scene.ended(live)[0] == 0
+    counts = json.loads(next(line for line in reversed(scene.log().splitlines()) if "counts so far" in line))
+    assert (counts["items_settled"], counts["objects_settled"], counts["documents_created"]) == (3, 3, 1200)
     scene.engine.ask("POST", f"/{scene.stream}/_rollover")  # where `create` alone would make them again
     source = f"s3://{scene.bucket}"
     code, out = scene.ended(
@@ -229,15 +232,20 @@ def test_24_a_backfill_that_was_killed_goes_on_where_it_was(scene: Scene) -> Non
 
 
 @pytest.mark.stack
-def test_ctrl_c_ends_a_backfill_with_its_report(scene: Scene) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("to_all", [False, True], ids=["one process", "all processes"])
+def test_ctrl_c_and_sigterm_end_a_backfill_with_its_report(scene: Scene, number: signal.Signals, to_all: bool) -> None:  # noqa: FBT001
     scene.put(30, 2000, notify=False)
     state = scene.folder / "state.db"
     backfill = ("replay", f"s3://{scene.bucket}", "--from", "2026-11-01", "--state", str(state), "--workers", "1")
     first = scene.start(*backfill)
     scene.until(scene.has_some)
-    first.send_signal(signal.SIGINT)
+    if to_all:
+        os.killpg(first.pid, number)
+    else:
+        first.send_signal(number)
     code, out = scene.ended(first)
-    assert code == 130
-    assert "objects forwarded" in out
+    assert (code, scene.log()) == (130, "")
+    assert "forwarded" in out
     assert scene.ended(scene.start(*backfill))[0] == 0
     assert scene.documents() == 60_000
