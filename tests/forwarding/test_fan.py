@@ -236,7 +236,7 @@ def test_an_output_that_cannot_be_opened_breaks_its_own_leg() -> None:
     assert given.outputs[1].taken == ["r0"]
     assert fan.open == at(0)
     assert set(fan.counts) == {"b"}
-    with pytest.raises(SinkRefused, match="no template"):
+    with pytest.raises(SinkRefused, match=r"^output a: no template$"):
         fan.flush(1)
     fan.close()
 
@@ -249,7 +249,7 @@ def test_where_no_output_can_be_opened_there_is_nothing_to_begin_with() -> None:
 
     for name in ("a", "b"):
         given.fan.add(name, refuse)
-    with pytest.raises(SinkRefused, match="no template"):
+    with pytest.raises(SinkRefused, match=r"^output a: no template$"):
         given.fan.begin()
 
 

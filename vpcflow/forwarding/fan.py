@@ -52,7 +52,8 @@ class Fan:
         Args:
             clock: for patience.
             should_stop: asked while an output is waited for.
-            patience_seconds: so long, in one piece, may one output hold up the others; None: without limit.
+            patience_seconds: so long, in one piece, may one output hold up the others; None: there is only one, and errors
+                need not name it.
             meters: told of dead letters of what was no record.
         """
         self._clock = clock
@@ -181,7 +182,7 @@ class Fan:
     def _break(self, leg: Leg, error: VpcFlowError) -> None:
         if leg.trouble is not None:
             return
-        if len(self._legs) > 1:
+        if self._patience is not None:
             error.args = (f"output {leg.name}: {error}",)
         leg.trouble = error
 
