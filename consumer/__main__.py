@@ -95,11 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _supervise(path: Path | None, environ: Mapping[str, str]) -> int:
     from consumer.endpoint import address_of
-    from vpcflow.settings.load import load, reserved_path
+    from vpcflow.settings.load import load, reserved_path, say_unused
 
     path = path or reserved_path(environ)
-    settings = load(path, environ).settings
+    loaded = load(path, environ)
+    settings = loaded.settings
     logs.configure(settings.logs.level)
+    say_unused(loaded)
     me = Process.of(os.getpid())
     if me is None:
         raise ConfigError("/proc does not show this process; the consumer needs Linux with /proc")

@@ -16,7 +16,7 @@ from vpcflow.clock import SystemClock
 from vpcflow.logs import configure
 from vpcflow.metrics import emf
 from vpcflow.metrics.meters import Tally
-from vpcflow.settings.load import load
+from vpcflow.settings.load import load, say_unused
 
 __all__ = ["handler"]
 
@@ -25,8 +25,10 @@ __all__ = ["handler"]
 def _program() -> tuple[Program, str]:
     """Return the program and the namespace of metrics."""
     path = os.environ.get("VPCFLOW_SETTINGS")
-    settings = load(Path(path) if path else None, os.environ).settings
+    loaded = load(Path(path) if path else None, os.environ)
+    settings = loaded.settings
     configure(settings.logs.level)
+    say_unused(loaded)
     return Program(settings, os.environ, SystemClock()), settings.metrics.namespace
 
 

@@ -205,3 +205,10 @@ def test_replay_in_pattern_mode_asks_for_no_ids(run: Run, folder: Path, engine: 
 def test_help_has_examples(run: Run) -> None:
     for command in ("list", "show", "replay"):
         assert f"vpcflow deadletters {command}" in " ".join(run("deadletters", command, "--help").out.split())
+
+
+def test_inputs_and_outputs_are_not_for_it(run: Run, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ran = run("deadletters", "list", "--at", folder, VPCFLOW_INPUTS__A__MATCH="*")
+    assert ran.code == 0
+    said = [line.getMessage() for line in caplog.records]
+    assert said == ["inputs and outputs are declared and not used by this program"]

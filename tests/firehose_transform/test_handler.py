@@ -99,6 +99,12 @@ def test_its_metrics_are_one_line_on_stdout() -> None:
     assert told["function"] == "transform"
 
 
+def test_inputs_and_outputs_are_not_for_it() -> None:
+    done = invoked(event(LINE.encode()), VPCFLOW_OUTPUTS__A__DOCUMENT__NAMESPACE="prod")
+    (said,) = [json.loads(line) for line in done.stderr.splitlines() if '"warning"' in line]
+    assert said["msg"] == "inputs and outputs are declared and not used by this program"
+
+
 def test_without_a_namespace_there_are_no_metrics() -> None:
     done = invoked(event(LINE.encode()), VPCFLOW_METRICS__NAMESPACE="")
     assert len(done.stdout.splitlines()) == 1

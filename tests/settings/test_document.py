@@ -67,6 +67,11 @@ def test_a_file_in_s3_is_a_settings_file(s3: Any) -> None:  # noqa: ANN401
     assert route.outputs["a"].bulk.max_actions == 3
 
 
+def test_a_path_that_was_made_of_a_url_is_the_url(s3: Any) -> None:  # noqa: ANN401
+    put(s3, b'[document]\nnamespace = "s3"\n')
+    assert load(Path(NAME), environ()).origins["document.namespace"] == NAME
+
+
 def test_errors_in_it_name_its_url(s3: Any) -> None:  # noqa: ANN401
     put(s3, b"[outputs.a.bulk]\nmax_action = 3\n")
     with pytest.raises(ConfigError, match=r"^outputs\.a\.bulk\.max_action: unknown key \(file s3://settings/team/vpc"):

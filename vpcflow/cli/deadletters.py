@@ -47,9 +47,11 @@ deadletters = typer.Typer(
 
 def _open(settings: Path | None, place: str) -> tuple[Settings, Kept]:
     from vpcflow import wiring, wiring_deadletters
-    from vpcflow.settings.load import load
+    from vpcflow.settings.load import load, say_unused
 
-    loaded = load(settings, os.environ).settings
+    found = load(settings, os.environ)
+    say_unused(found)
+    loaded = found.settings
     if place:
         loaded = wiring_deadletters.at_place(loaded, place)
     return loaded, wiring_deadletters.kept(loaded, os.environ, SystemClock(), connect=wiring.sink)

@@ -126,11 +126,13 @@ def _replayed(
     from vpcflow.cli.replaying import replay_kept
     from vpcflow.replay.sources import SourceShelves
     from vpcflow.replay.streams import reread
-    from vpcflow.settings.load import load
+    from vpcflow.settings.load import load, say_unused
     from vpcflow.wiring_deadletters import aws_client
 
     clock = SystemClock()
-    loaded = load(settings, os.environ).settings
+    found = load(settings, os.environ)
+    say_unused(found)
+    loaded = found.settings
 
     @cache
     def client(service: str) -> Any:  # noqa: ANN401 - boto3 has no types

@@ -24,13 +24,14 @@ def serve(
     Example: `vpcflow serve firehose --settings vpcflow.toml`
     """
     from vpcflow import logs
-    from vpcflow.settings.load import load
+    from vpcflow.settings.load import load, say_unused
 
     try:
         from vpcflow.receiver.server import serve as run
     except ImportError as error:
         missing = f"the package {error.name} is not installed"
         raise ConfigError(f"serve: {missing}; pip install 'vpcflow-stream[receiver]'") from error
-    loaded = load(settings, os.environ).settings
-    logs.configure(loaded.logs.level)
-    run(loaded, os.environ)
+    loaded = load(settings, os.environ)
+    logs.configure(loaded.settings.logs.level)
+    say_unused(loaded)
+    run(loaded.settings, os.environ)

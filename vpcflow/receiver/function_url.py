@@ -24,7 +24,7 @@ from vpcflow.receiver.desk import Visit, unauthorized
 from vpcflow.receiver.parts import Parts, assemble
 from vpcflow.receiver.protocol import AWAY, BAD_REQUEST, Refusal, read_head
 from vpcflow.receiver.room import Room, Share
-from vpcflow.settings.load import load
+from vpcflow.settings.load import load, say_unused
 from vpcflow.settings.model import Settings
 
 __all__ = ["handler"]
@@ -61,8 +61,10 @@ class _Meters:
 @cache
 def _parts() -> tuple[Settings, Parts, _Meters]:
     path = os.environ.get("VPCFLOW_SETTINGS")
-    settings = load(Path(path) if path else None, os.environ).settings
+    loaded = load(Path(path) if path else None, os.environ)
+    settings = loaded.settings
     configure(settings.logs.level)
+    say_unused(loaded)
     meters = _Meters()
     return settings, assemble(settings, os.environ, SystemClock(), meters), meters
 

@@ -42,6 +42,8 @@ def read_document(name: str | Path, environ: Mapping[str, str]) -> Document:
         ConfigError: not there, not for us, too large, no text.
     """
     text = str(name)
+    if isinstance(name, Path) and text.startswith("s3:/"):  # a path that was made of a URL has one slash only
+        text = f"{_S3}{text.removeprefix('s3:/')}"
     data = _object(text, environ) if text.startswith(_S3) else _file(Path(name))
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"{text}: over {_MAX_BYTES:,} bytes; no settings file is so large")

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vpcflow.errors import ConfigError
+from vpcflow.logs import get_logger
 from vpcflow.settings.document import Document, read_document
 from vpcflow.settings.model import Settings
 from vpcflow.settings.profiles import KINDS, Profiles
 from vpcflow.settings.routes import Routes
 from vpcflow.settings.values import PREFIX, Found, Kinds, checked, key_kinds, near, parsed, place, resolve_secrets
 
-__all__ = ["PREFIX", "RESERVED", "Loaded", "key_kinds", "load", "named_document", "reserved_path"]
+__all__ = ["PREFIX", "RESERVED", "Loaded", "key_kinds", "load", "named_document", "reserved_path", "say_unused"]
+
+log = get_logger(__name__)
 
 # Variables with our prefix that are no settings: they say where things lie on this machine.
 RESERVED = frozenset(
@@ -36,6 +39,12 @@ class Loaded:
     settings: Settings
     origins: Mapping[str, str]
     routes: Routes
+
+
+def say_unused(loaded: Loaded) -> None:
+    """Warn that this program uses the base settings alone, if there are inputs or outputs. Call it once logs are set up."""
+    if loaded.routes.declared:
+        log.warning("inputs and outputs are declared and not used by this program")
 
 
 def reserved_path(environ: Mapping[str, str]) -> Path | None:

@@ -56,6 +56,14 @@ class Routes:
 
     __hash__ = None  # type: ignore[assignment] # settings are no keys
 
+    @property
+    def declared(self) -> bool:
+        """Return whether there is any input or output that says more than the base settings."""
+        return any(
+            route.input != DEFAULT or set(route.outputs) != {DEFAULT} or any(route.tables.values())
+            for route in self._routes
+        )
+
     def for_source(self, arn: str) -> Route | None:
         """Return the first input one of whose patterns matches the ARN; None: nobody has declared this source."""
         for route in self._routes:
