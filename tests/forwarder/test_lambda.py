@@ -80,7 +80,9 @@ def test_every_kind_is_there_once(stack_elasticsearch: Stack, engine_sink: Engin
     assert {letter.raw for letter in scene.kept()} == {BROKEN.encode()}
 
 
-@pytest.mark.parametrize("kind", ["sqs", "kinesis", "logs"])
+@pytest.mark.parametrize(
+    "kind", ["sqs", pytest.param("kinesis", marks=pytest.mark.slow), pytest.param("logs", marks=pytest.mark.slow)]
+)
 def test_50_a_stalled_cluster_fails_the_invocation_before_lambda_does(
     stack_elasticsearch: Stack, scene: Scene, kind: str
 ) -> None:

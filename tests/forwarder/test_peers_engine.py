@@ -210,7 +210,9 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("step", range(12))
+@pytest.mark.parametrize(
+    "step", [step if step % 4 == 0 else pytest.param(step, marks=pytest.mark.slow) for step in range(12)]
+)
 def test_53_a_kill_at_any_step_loses_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     scene.environ |= {"BULK__MAX_ACTIONS": "40", "BULK__IN_FLIGHT": "1"}
     events = every_kind(scene)

@@ -31,6 +31,7 @@ def test_55_memory_is_bounded_by_the_size_of_a_block_not_of_the_object() -> None
     assert large["over"] - small["over"] < 4 * MB
 
 
+@pytest.mark.slow
 def test_55_a_parquet_file_holds_one_row_group_in_memory() -> None:
     small = measured("--only", "text", "--lines", "200000", "--parquet")  # one row group
     large = measured("--only", "text", "--lines", "600000", "--parquet")
