@@ -217,6 +217,13 @@ def test_a_dry_run_only_counts(s3: Any) -> None:  # noqa: ANN401
     assert report.lines_for_people()[0].startswith("2 folders: 1 object to forward")
 
 
+def test_a_line_of_progress_says_how_far_it_is() -> None:
+    report = BackfillReport(folders=4, folders_done=1, settled=1, lines=500, bytes=9000, seconds=60)
+    assert report.line_for_people() == "1 object, 500 lines, 9.0 kB, 8 lines a second, folder 2 of 4, about 3 min left"
+    report.folders_done = 4  # all is listed, the last objects are under way
+    assert report.line_for_people() == "1 object, 500 lines, 9.0 kB, 8 lines a second, folder 4 of 4"
+
+
 def test_a_failure_costs_its_object_alone_and_is_tried_the_next_time(s3: Any) -> None:  # noqa: ANN401
     put(s3, key(1), key(2))
     scene = Scene(s3)

@@ -97,13 +97,13 @@ class BackfillReport:
 
     def line_for_people(self) -> str:
         """Return how far it is, in one line."""
-        words = f"{self.settled + self.gone:,} objects"
+        words = _counted(self.settled + self.gone, "object")
         if not self.dry_run:
             words += f", {self.lines:,} lines, {_size(self.bytes)}"
         if self.seconds > 0 and self.lines:
             words += f", {self.lines / self.seconds:,.0f} lines a second"
-        words += f", folder {self.folders_done + 1:,} of {self.folders:,}"
-        if self.folders_done and self.seconds:
+        words += f", folder {min(self.folders_done + 1, self.folders):,} of {self.folders:,}"
+        if 0 < self.folders_done < self.folders and self.seconds:
             minutes = self.seconds / self.folders_done * (self.folders - self.folders_done) / 60
             words += f", about {minutes:,.0f} min left"
         return words
