@@ -68,3 +68,62 @@ def test_what_the_programs_would_refuse_is_refused(run: Run) -> None:
     ran = run("settings", VPCFLOW_CODEC__FORMATS='[{"format": "version srcadr"}]')
     assert (ran.code, ran.out) == (78, "")
     assert ran.err == "vpcflow: codec.formats[0].format: unknown field 'srcadr' in the format\n"
+
+
+TWO = """
+[inputs."prod flows"]
+match = ["arn:aws:sqs:*:*:prod-*"]
+outputs = ["a"]
+[inputs."prod flows".filter]
+include = ["action == REJECT"]
+[outputs.a.elasticsearch]
+hosts = ["https://me:geheim@a:9200"]
+api_key = "geheim"
+[outputs.b.document]
+tags = ["b"]
+"""
+
+
+def test_inputs_and_outputs_show_what_they_say_and_where(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(TWO)
+    environ = {"VPCFLOW_OUTPUTS__B__BULK__MAX_ACTIONS": "7", "VPCFLOW_INPUTS__ALL__MATCH": "*"}
+    ran = run("settings", "--settings", path, **environ)
+    assert ran.code == 0
+    assert "geheim" not in ran.out
+    shown = tomllib.loads(ran.out)
+    assert shown["inputs"] == {
+        "prod flows": {
+            "match": ["arn:aws:sqs:*:*:prod-*"],
+            "outputs": ["a"],
+            "filter": {"include": ["action == REJECT"]},
+        },
+        "all": {"match": ["*"]},
+    }
+    assert shown["outputs"] == {
+        "a": {"elasticsearch": {"hosts": ["https://***@a:9200"], "api_key": "***"}},
+        "b": {"document": {"tags": ["b"]}, "bulk": {"max_actions": 7}},
+    }
+    assert shown["bulk"]["max_actions"] == Settings().bulk.max_actions
+    tree = json.loads(run("settings", "--settings", path, "--format", "json", **environ).out)
+    assert tree["outputs"]["b"]["bulk"]["max_actions"] == {
+        "value": 7,
+        "origin": "VPCFLOW_OUTPUTS__B__BULK__MAX_ACTIONS",
+    }
+    assert tree["inputs"]["prod flows"]["match"]["origin"] == str(path)
+    assert tree["inputs"]["all"]["match"]["origin"] == "VPCFLOW_INPUTS__ALL__MATCH"
+    assert tree["outputs"]["a"]["elasticsearch"]["api_key"]["value"] == "***"
+
+
+def test_what_is_shown_of_inputs_and_outputs_is_a_settings_file(run: Run, tmp_path: Path) -> None:
+    path, again = tmp_path / "x.toml", tmp_path / "y.toml"
+    path.write_text(TWO.replace("geheim", "x"))
+    once = run("settings", "--settings", path).out
+    again.write_text(once)
+    assert tomllib.loads(run("settings", "--settings", again).out) == tomllib.loads(once)
+
+
+def test_a_wrong_filter_of_an_output_is_refused(run: Run) -> None:
+    ran = run("settings", VPCFLOW_OUTPUTS__A__FILTER__INCLUDE="action =")
+    assert (ran.code, ran.out) == (78, "")
+    assert ran.err.startswith("vpcflow: outputs.a.filter.include[0]: ")

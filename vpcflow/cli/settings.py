@@ -19,27 +19,26 @@ __all__ = ["settings"]
 _PASSWORD = re.compile("//[^/]*@")
 
 
-def _leaves(loaded: Loaded) -> Iterator[tuple[str, str, Any, str]]:
-    """Yield section, key, value without secrets, origin."""
+def _leaves(loaded: Loaded) -> Iterator[tuple[tuple[str, ...], str, Any, str]]:
+    """Yield the table, key, value without secrets, origin: the base, then what each input and output says."""
+    import msgspec
+
+    for section, table in msgspec.structs.asdict(loaded.settings).items():
+        for key, value in msgspec.structs.asdict(table).items():
+            yield (section,), key, _shown(key, value), loaded.origins[f"{section}.{key}"]
+    for entry in loaded.profiles:
+        yield entry.table, entry.key, _shown(entry.key, entry.value), entry.origin
+
+
+def _shown(key: str, value: object) -> Any:  # noqa: ANN401 - any setting
     import msgspec
 
     from vpcflow.settings.secrets import Secret
 
-    for section, table in msgspec.structs.asdict(loaded.settings).items():
-        for key, value in msgspec.structs.asdict(table).items():
-            shown = ("***" if value else "") if isinstance(value, Secret) else msgspec.to_builtins(value)
-            if key == "hosts":
-                shown = [_PASSWORD.sub("//***@", host) for host in shown]
-            yield section, key, shown, loaded.origins[f"{section}.{key}"]
-
-
-def _toml(value: object) -> str:
-    """Return a value as TOML: JSON, apart from tables."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_toml(one)}' for key, one in value.items())} }}"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Secret):
+        return "***" if value else ""
+    shown = msgspec.to_builtins(value)
+    return [_PASSWORD.sub("//***@", host) for host in shown] if key == "hosts" else shown
 
 
 def settings(
@@ -51,22 +50,30 @@ def settings(
 ) -> None:
     """Print the effective settings, and where each value came from. Secrets are hidden.
 
+    Of inputs and outputs that is shown which they say themselves; all else of them is as the base settings have it.
+
     Example: `VPCFLOW_BULK__MAX_BYTES=1000000 vpcflow settings --settings vpcflow.toml`
     """
-    from vpcflow.settings.decoding import codec_options
+    from vpcflow.settings.decoding import checked_options, codec_options
     from vpcflow.settings.load import load
+    from vpcflow.settings.toml import bare_or_quoted, toml
 
     loaded = load(path, os.environ)
     codec_options(loaded.settings, with_labels=False)  # formats and patterns are checked as the programs check them
+    checked_options(loaded.routes, with_labels=False)
     if output == "json":
-        tree: dict[str, dict[str, object]] = {}
-        for section, key, value, origin in _leaves(loaded):
-            tree.setdefault(section, {})[key] = {"value": value, "origin": origin}
+        tree: dict[str, Any] = {}
+        for table, key, value, origin in _leaves(loaded):
+            within = tree
+            for name in table:
+                within = within.setdefault(name, {})
+            within[key] = {"value": value, "origin": origin}
         typer.echo(json.dumps(tree, indent=2, ensure_ascii=False))
         return
-    last = ""
-    for section, key, value, origin in _leaves(loaded):
-        if section != last:
-            typer.echo(f"\n[{section}]" if last else f"[{section}]")
-            last = section
-        typer.echo(f"{f'{key} = {_toml(value)}':<60} # {origin}")
+    last: tuple[str, ...] = ()
+    for table, key, value, origin in _leaves(loaded):
+        if table != last:
+            head = f"[{'.'.join(map(bare_or_quoted, table))}]"
+            typer.echo(f"\n{head}" if last else head)
+            last = table
+        typer.echo(f"{f'{key} = {toml(value)}':<60} # {origin}")

@@ -6,7 +6,7 @@ Unknown keys and unknown `VPCFLOW_…` variables are errors that name the key by
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from vpcflow.errors import ConfigError
 from vpcflow.logs import get_logger
 from vpcflow.settings.document import Document, read_document
 from vpcflow.settings.model import Settings
-from vpcflow.settings.profiles import KINDS, Profiles
+from vpcflow.settings.profiles import KINDS, Entry, Profiles
 from vpcflow.settings.routes import Routes
 from vpcflow.settings.values import PREFIX, Found, Kinds, checked, key_kinds, near, parsed, place, resolve_secrets
 
@@ -33,12 +33,13 @@ class Loaded:
     """The settings, and by `section.key` where each value came from: `default`, a file's path, a variable's name.
 
     A secret given by reference says so, too: `x.toml, by reference to a file`. routes: the same for each input and output;
-    where none are declared there is one of each, named `default`, with `settings`.
+    where none are declared there is one of each, named `default`, with `settings`. profiles: what they say themselves.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     routes: Routes
+    profiles: Sequence[Entry] = ()
 
 
 def say_unused(loaded: Loaded) -> None:
@@ -80,7 +81,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, document: Document | 
     _read_environment(environ, kinds, found, profiles)
     resolve_secrets(kinds, found, environ)
     profiles.resolve(environ)
-    return Loaded(checked(found), found.origins, profiles.routes(found))
+    return Loaded(checked(found), found.origins, profiles.routes(found), profiles.entries())
 
 
 def _read_document(document: Document, kinds: Kinds, found: Found, profiles: Profiles) -> None:

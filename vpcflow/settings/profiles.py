@@ -6,7 +6,7 @@ What holds for a pair: base < the input's tables < the output's tables. In the e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -16,7 +16,7 @@ from vpcflow.settings.model import Settings
 from vpcflow.settings.routes import DEFAULT, Route, Routes
 from vpcflow.settings.values import PREFIX, Found, Kinds, checked, merged, near, parsed, place, resolve_secrets
 
-__all__ = ["KINDS", "Profiles"]
+__all__ = ["KINDS", "Entry", "Profiles"]
 
 # Which sections may stand over the base. What an input has is about reading; what an output has, about sending.
 KINDS = {
@@ -37,6 +37,30 @@ class _Profile:
     found: Found
     own: dict[str, list[str]] = field(default_factory=dict)
     origin: str = ""
+    own_origins: dict[str, str] = field(default_factory=dict)
+
+    def values(self) -> Iterator[tuple[tuple[str, ...], str, object, str]]:
+        """Yield the section, if it is in one, key, value, origin."""
+        for key, texts in self.own.items():
+            yield (), key, texts, self.own_origins[key]
+        for section, table in self.found.values.items():
+            for key, value in table.items():
+                yield (section,), key, value, self.found.origins[f"{section}.{key}"]
+
+    def put(self, key: str, texts: list[str], origin: str) -> None:
+        """Note `match` or `outputs`, and where it stands."""
+        self.own[key] = texts
+        self.own_origins[key] = origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A value that an input or output says itself. table: such as (`outputs`, `archive`, `bulk`)."""
+
+    table: tuple[str, ...]
+    key: str
+    value: object
+    origin: str
 
 
 class Profiles:
@@ -56,7 +80,7 @@ class Profiles:
             profile = self._profile(kind, name, origin)
             for key, value in table.items():
                 if key in _OWN[kind]:
-                    profile.own[key] = _texts(f"{path}.{key}", value, origin)
+                    profile.put(key, _texts(f"{path}.{key}", value, origin), origin)
                 else:
                     self._read_section(kind, profile, key, value, origin)
 
@@ -80,7 +104,7 @@ class Profiles:
             return False
         if len(parts) == _PARTS - 1 and parts[2] in _OWN[kind]:
             profile = self._profile(kind, self._known(kind, parts[1]), name)
-            profile.own[parts[2]] = _list(f"{profile.path}.{parts[2]}", text, name)
+            profile.put(parts[2], _list(f"{profile.path}.{parts[2]}", text, name), name)
             return True
         if len(parts) != _PARTS or parts[2] not in KINDS[kind] or parts[3] not in self._kinds[parts[2]]:
             example = f"{PREFIX}{kind.upper()}__NAME__SECTION__KEY"
@@ -109,6 +133,15 @@ class Profiles:
             return Routes([self._route(DEFAULT, profile, base)])
         self._match_once()
         return Routes([self._route(name, profile, base) for name, profile in inputs.items()])
+
+    def entries(self) -> list[Entry]:
+        """Return what they say, in their order; their secrets as `resolve` has left them."""
+        return [
+            Entry(table=(kind, name, *within), key=key, value=value, origin=origin)
+            for kind, profiles in self._of.items()
+            for name, profile in profiles.items()
+            for within, key, value, origin in profile.values()
+        ]
 
     def _match_once(self) -> None:
         seen: dict[str, str] = {}

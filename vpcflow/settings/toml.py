@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["tables", "toml"]
+__all__ = ["bare_or_quoted", "tables", "toml"]
 
 _BARE = re.compile("[A-Za-z0-9_-]+")
 
@@ -16,7 +16,7 @@ def toml(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {toml(one)}' for key, one in value.items())} }}"
+        return f"{{ {', '.join(f'{bare_or_quoted(key)} = {toml(one)}' for key, one in value.items())} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -26,16 +26,16 @@ def tables(values: Mapping[str, object], path: str = "") -> Iterator[str]:
     if plain:
         if path:
             yield f"[{path}]"
-        yield from (f"{_key(key)} = {toml(value)}" for key, value in plain.items())
+        yield from (f"{bare_or_quoted(key)} = {toml(value)}" for key, value in plain.items())
         yield ""
     for key, value in values.items():
-        inner = f"{path}.{_key(key)}" if path else _key(key)
+        inner = f"{path}.{bare_or_quoted(key)}" if path else bare_or_quoted(key)
         if isinstance(value, Mapping):
             yield from tables(value, inner)
         elif isinstance(value, list) and _of_tables(value):
             for entry in value:
                 yield f"[[{inner}]]"
-                yield from (f"{_key(name)} = {toml(one)}" for name, one in entry.items())
+                yield from (f"{bare_or_quoted(name)} = {toml(one)}" for name, one in entry.items())
                 yield ""
 
 
@@ -43,5 +43,6 @@ def _of_tables(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
 
 
-def _key(name: str) -> str:
+def bare_or_quoted(name: str) -> str:
+    """Return a key as it is written in TOML."""
     return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
