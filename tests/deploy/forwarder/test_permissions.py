@@ -104,6 +104,11 @@ SETTINGS = "arn:aws:s3:::settings-bucket/prod/vpcflow.toml"
             {**ENGINE, "StreamArn": STREAM, "StreamKmsKeyArn": KEY},
             {**SECRET, **ON_FAILURE, **of_stream(STREAM), "kms:Decrypt": [KEY]},
         ),
+        (
+            "kinesis",
+            {**ENGINE, "KmsKeyArn": KEY},
+            {**SECRET, **ON_FAILURE, **OWN_STREAM, "kms:Decrypt": [KEY], "kms:GenerateDataKey": [KEY]},
+        ),
     ],
 )
 def test_the_function_may_do_this_and_nothing_else(name: str, given: dict[str, str], wanted: Allowed) -> None:
@@ -115,6 +120,14 @@ def test_the_subscription_filter_may_put_records(given: dict[str, str], wanted: 
     made = stack("kinesis", ENGINE, GROUP, given)
     stream = [MADE.format("kinesis", "stream")]
     assert allowed(made, "SubscriptionRole") == {"kinesis:PutRecord": stream, "kinesis:PutRecords": stream, **wanted}
+
+
+def test_one_log_group_may_call_the_function_and_no_other() -> None:
+    permission = stack("cloudwatch-logs", ENGINE, GROUP).one("AWS::Lambda::Permission")
+    assert permission["Principal"] == "logs.amazonaws.com"
+    assert permission["Action"] == "lambda:InvokeFunction"
+    assert permission["SourceArn"] == MADE.format("logs", f"log-group:{GROUP['LogGroupName']}:*")
+    assert permission["SourceAccount"] == "123456789012"
 
 
 def functions_own_key(made: Stack) -> str:

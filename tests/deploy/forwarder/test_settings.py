@@ -66,6 +66,7 @@ def test_each_variable_is_a_setting(name: str) -> None:
 def test_the_function_takes_its_settings(made: Stack, secret: str) -> None:
     found = settings(made, secret)
     assert (found.deadletters.kind, found.deadletters.prefix) == ("s3", "dead-letters")
+    assert found.deadletters.bucket == made.worked_out({"Ref": "DeadLetterBucket"}), "the bucket that it may write to"
     assert found.metrics.namespace == made.parameter("MetricsNamespace")
     timeout = int(made.parameter("Timeout"))
     assert found.forwarder.deadline_margin_seconds < timeout / 2
