@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpcflow.codec import Decoder
 from vpcflow.codec.identity import ALPHABET, event_hashes, origin_key, sortable
+from vpcflow.codec.origins import kinesis_origin, s3_origin
 
 KEY = origin_key("cloudwatch", "123456789012", "group", "eni-1-all")
 
@@ -42,3 +45,21 @@ def test_the_alphabet_needs_no_escape_and_is_sorted() -> None:
 
 def test_half_a_surrogate_in_a_name_has_a_key() -> None:
     assert len(origin_key("\ud800")) == 16
+
+
+def test_14_ids_are_short_and_distinct_however_long_the_names_are() -> None:
+    """As long as AWS allows: a stream of 128 characters, a bucket of 63, a key of 1,024 bytes."""
+    line = b"2 123456789010 eni-1235b8ca123456789 10.0.0.1 10.0.0.2 1 443 6 20 4249 1418530010 1418530070 ACCEPT OK"
+    origins = [
+        kinesis_origin(stream="s" * 128, shard="shardId-" + "9" * 12, sequence="9" * 56, subsequence=number)
+        for number in range(2)
+    ]
+    origins += [s3_origin(bucket="b" * 63, key="k" * 1023 + end, etag="e" * 32) for end in "ab"]
+    found: list[list[str]] = []
+    for _ in range(2):
+        bodies = [b"".join(chunk.body for chunk in Decoder().decode(line + b"\n" + line, one)) for one in origins]
+        actions = [json.loads(action) for body in bodies for action in body.splitlines()[::2]]
+        found.append([action["create"]["_id"] for action in actions])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 8
+    assert {len(one) for one in found[0]} == {32}

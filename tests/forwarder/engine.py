@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,11 +18,11 @@ Fault = Callable[[Request, int], Canned | None]
 
 
 class MemoryEngine:
-    """`fault` may answer a bulk request instead; it gets the request and its number, from 0."""
+    """`fault` may answer a bulk request instead; it gets the request and its number, from 0. With `tls` it speaks https."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.sink = MemorySink()
-        self.server = Server()
+        self.server = Server(tls)
         self.server.root = Canned(body=b'{"version":{"number":"9.0.0","build_flavor":"default"}}', headers=ELASTIC)
         self.server.judge = self._judge
         self.fault: Fault = lambda _request, _number: None
@@ -70,8 +71,8 @@ class MemoryEngine:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[MemoryEngine]:
-    engine = MemoryEngine()
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[MemoryEngine]:
+    engine = MemoryEngine(tls)
     with running(engine.server):
         yield engine
 

@@ -88,7 +88,7 @@ def test_secrets_manager(manager: Client) -> None:
     assert origin == f"{NAME}, by reference to Secrets Manager"
 
 
-def test_one_key_of_a_secret(manager: Client) -> None:
+def test_25_one_key_of_a_secret_or_what_it_has_instead(manager: Client) -> None:
     manager.create_secret(Name="rds", SecretString=json.dumps({"username": "u", "password": "geheim", "port": 9200}))
     assert password("aws-secretsmanager:rds#password") == "geheim"
     assert "has no text under the key pass; its keys are password, port, username" in complaint(
@@ -104,7 +104,33 @@ def test_parameter_store(store: Client) -> None:
     assert origin == f"{NAME}, by reference to Parameter Store"
 
 
-def test_the_region_of_an_arn(manager: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws", "eu-west-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
+)
+def test_25_an_arn_of_any_partition_is_asked_for_in_its_region(
+    partition: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Manager:
+        def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803 - boto3's name
+            asked[-1] = (asked[-1][0], SecretId)
+            return {"SecretString": "geheim"}
+
+        def close(self) -> None:
+            pass
+
+    def client(_session: object, _service: str, *, region_name: str | None = None, **_more: object) -> Manager:
+        asked.append((region_name or "", ""))
+        return Manager()
+
+    monkeypatch.setattr("boto3.Session.client", client)
+    arn = f"arn:{partition}:secretsmanager:{region}:123456789012:secret:search-AbCdEf"
+    assert password(f"aws-secretsmanager:{arn}") == "geheim"
+    assert asked == [(region, arn)]
+
+
+def test_25_the_region_of_an_arn(manager: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = manager.create_secret(Name="elsewhere", SecretString="geheim")["ARN"]
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert "has no elsewhere in this account and region" in complaint("aws-secretsmanager:elsewhere")
@@ -118,7 +144,7 @@ def test_the_region_of_the_environment(manager: Client, monkeypatch: pytest.Monk
     assert password("aws-secretsmanager:here", AWS_REGION="eu-central-1") == "geheim"
 
 
-def test_what_is_not_there(manager: Client) -> None:
+def test_25_what_is_not_there_or_of_another_kind(manager: Client) -> None:
     assert "Secrets Manager has no nothing in this account and region" in complaint("aws-secretsmanager:nothing")
     assert "Parameter Store has no /nothing in this account and region" in complaint("ssm:/nothing")
     manager.create_secret(Name="bytes", SecretBinary=b"geheim")
