@@ -6,6 +6,7 @@ A test that asks for a server which cannot be had is skipped, with the reason in
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         # A worker of pytest-xdist ignores Ctrl-C, and so would each program that a test starts and interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Leave logs as they were: a program that runs in the process of the tests sets them up for all of it."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 def _running(engine: Engine | None, *, kinesis: bool) -> Iterator[Stack]:

@@ -50,6 +50,7 @@ def backfilled(environ: Mapping[str, str]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environ.items():
             patch.setenv(name, value)
+        patch.setenv("VPCFLOW_DEADLETTERS__ACCEPT_LOSS", "true")  # wherever the tests are run
         return main(["replay", "s3://flows", "--from", "2026-09-20", "--to", "2026-09-23", "--workers", "1"])
 
 

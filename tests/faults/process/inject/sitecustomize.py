@@ -74,8 +74,8 @@ class Injector:
 def _decoder(module: Any, injector: Injector) -> None:
     decode = module.Decoder.decode
 
-    def decoding(self: object, data: bytes, origin: object) -> Iterator[object]:
-        for chunk in decode(self, data, origin):
+    def decoding(self: object, data: bytes, origin: object, **more: Any) -> Iterator[object]:
+        for chunk in decode(self, data, origin, **more):
             injector.step(1)
             yield chunk
 
