@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from vpcflow.stack import Engine, Stack, StackError
@@ -23,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # How long an example takes says how busy the machine is.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     if hasattr(config, "workerinput"):
         # A worker of pytest-xdist ignores Ctrl-C, and so would each program that a test starts and interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)

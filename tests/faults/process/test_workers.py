@@ -15,6 +15,8 @@ from tests.faults.process.scene import SHARD, FaultScene, started
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 EX_TEMPFAIL = 75
+# The place of a leader that was stopped is free only after 120 s; until then nobody gives its leases out.
+SETTLE_SECONDS = 240
 # One who does not answer the order loses the lease after the KCL's 30 s.
 HAND_OVER_SECONDS = 150
 
@@ -119,7 +121,7 @@ def join_while_dead(scenes: list[FaultScene]) -> list[str]:
     for scene in scenes:
         scene.gate.open()
     for number, scene in enumerate(scenes):
-        scene.settled(90)
+        scene.settled(SETTLE_SECONDS)
         until(lambda number=number: not given[number].alive(), 60, "the end of the old child")  # type: ignore[misc]
         assert scene.acknowledged(given[number]) == said[number], "it checkpointed after its lease was gone"
     return evidence
@@ -171,7 +173,7 @@ def test_workers_come_and_go(make_scenes: MakeScenes, ledger: Ledger) -> None:
         for scene in scenes:
             scene.mixed(20)
         for scene in scenes:
-            scene.settled(90)
+            scene.settled(SETTLE_SECONDS)
     for number, scene in enumerate(scenes):
         assert not [line for line in scene.lines() if line["level"] == "error"]
         for one in scene.started:
