@@ -10,7 +10,7 @@ from forwarder.batch import Batch, Fan
 from forwarder.times import Times
 from vpcflow.clock import Clock
 from vpcflow.deadletters.entry import DeadLetter
-from vpcflow.errors import EX_TEMPFAIL, ConfigError, VpcFlowError
+from vpcflow.errors import EX_TEMPFAIL, VpcFlowError
 from vpcflow.logs import get_logger
 from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Meters
@@ -42,7 +42,7 @@ class Doors(Protocol):
         """Return what a payload may expand to."""
         ...
 
-    def route(self, arn: str) -> Any:  # noqa: ANN401 - branches are known to those who make them
+    def route(self, *arns: str) -> Any:  # noqa: ANN401 - branches are known to those who make them
         """Return the branches of a source; the same object each time. Raises VpcFlowError: no input has it."""
         ...
 
@@ -103,7 +103,7 @@ class Invocation:
         Raises:
             VpcFlowError: no input matches any of them; or its outputs cannot be had.
         """
-        return Batch(self._doors.open(self._route(arns), self._times, self._meters), self._times)
+        return Batch(self._doors.open(self._doors.route(*arns), self._times, self._meters), self._times)
 
     def messages(self, queue_arn: str) -> Messages:
         """Return what works on messages that name objects; '' where they came from no queue."""
@@ -175,15 +175,6 @@ class Invocation:
         if trouble is not None and str(trouble) in problem:
             raise trouble
         raise NotSettled(problem)
-
-    def _route(self, arns: Sequence[str]) -> object:
-        *others, last = arns
-        for arn in others:
-            try:
-                return self._doors.route(arn)
-            except ConfigError:
-                continue
-        return self._doors.route(last)
 
 
 def _partition(region: str) -> str:

@@ -81,9 +81,9 @@ class Program:
         """Return what a payload may expand to."""
         return self._settings.limits.max_inflated_bytes
 
-    def route(self, arn: str) -> Branches:
-        """Return the branches of a source. Raises UnknownSource."""
-        return self._outputs.route(arn)
+    def route(self, *arns: str) -> Branches:
+        """Return the branches of a source, by the names that it has. Raises UnknownSource."""
+        return self._outputs.route(*arns)
 
     def open(self, branches: Branches, times: Times, meters: Meters) -> Fan:
         """Open the fan of branches. Raises VpcFlowError."""

@@ -105,7 +105,7 @@ class Scene:
         fan = Fan(self.sink, MemoryDeadLetters(), should_stop=deadline.is_over)
         reader = Reader(lambda _region: self.s3, Objects(), Limits(), SystemClock())
         batch = Messages(
-            route=lambda _arn: "default",
+            route=lambda *_arns: "default",
             open_fan=lambda _branches: fan,
             reads=lambda _branches: reader,
             send=None,

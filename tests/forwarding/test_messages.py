@@ -67,7 +67,7 @@ def test_all_inputs_together_are_waited_for_no_longer_than_asked() -> None:
     fans = {name: SlowFan(clock) for name in "abc"}
     routes = {f"arn:aws:s3:::{name}/k": name for name in fans}
     batch = Messages(
-        route=routes.__getitem__,
+        route=lambda *arns: routes[arns[0]],
         open_fan=fans.__getitem__,
         reads=lambda _branches: OneLine(),
         send=None,

@@ -65,7 +65,7 @@ class Scene:
     tally: Counted = field(default_factory=Counted)
     engine: Engine = field(default_factory=Engine)
     halt: Halt = field(default_factory=lambda: Halt(SystemClock(), 20.0))
-    routes: Callable[[str], object] = lambda _arn: "default"
+    routes: Callable[..., object] = lambda *_arns: "default"
 
     def put(self, key: str, count: int, first: int = 0) -> None:
         self.s3.put_object(Bucket="flows", Key=key, Body=gzip.compress("\n".join(lines(count)[first:]).encode()))
@@ -167,8 +167,8 @@ def test_a_poison_message_costs_itself_alone_and_comes_back_later(scene: Scene) 
 
 
 def test_28_a_source_without_an_input_is_retained(scene: Scene) -> None:
-    def refused(arn: str) -> object:
-        raise VpcFlowError(f"{arn}: no input matches", exit_code=EX_CONFIG)
+    def refused(*arns: str) -> object:
+        raise VpcFlowError(f"{arns[-1]}: no input matches", exit_code=EX_CONFIG)
 
     scene.routes = refused
     scene.notify(KEY)
@@ -198,7 +198,7 @@ def test_a_stop_gives_back_what_was_not_begun(scene: Scene) -> None:
     scene.notify(KEY)
     scene.notify("AWSLogs/1/vpcflowlogs/b.log.gz")
 
-    def routed(_arn: str) -> object:
+    def routed(*_arns: str) -> object:
         scene.halt.ask()
         return "default"
 

@@ -334,3 +334,17 @@ def test_other_settings_may_stand_in_all_of_them(tmp_path: Path) -> None:
     found = routes(tmp_path, BASE + TWO).changed(lambda _: Settings())
     assert all(one == Settings() for route in found for one in (route.settings, *route.outputs.values()))
     assert [route.input for route in found] == ["s3-prod", "all"]
+
+
+def test_28_the_first_input_that_names_an_object_or_its_queue_wins(tmp_path: Path) -> None:
+    text = """
+[inputs.production]
+match = ["arn:aws:sqs:*:*:prod-flows"]
+[inputs.others]
+match = ["*"]
+"""
+    found = routes(tmp_path, text)
+    for queue, wanted in (("prod-flows", "production"), ("elsewhere", "others")):
+        route = found.for_source("arn:aws:s3:::bucket/key", f"arn:aws:sqs:eu-west-1:1:{queue}")
+        assert route is not None
+        assert route.input == wanted

@@ -58,7 +58,7 @@ class Messages:
     def __init__(
         self,
         *,
-        route: Callable[[str], Branches],
+        route: Callable[..., Branches],
         open_fan: Callable[[Branches], OpenFan],
         reads: Callable[[Branches], Reads],
         send: Callable[[ObjectRef], None] | None,
@@ -69,7 +69,7 @@ class Messages:
         """Keep the parts; fans are opened as they are needed, once for each input.
 
         Args:
-            route: `Outputs.route`: an ARN to its branches (the same object each time); raises VpcFlowError where there is none.
+            route: `Outputs.route`: the ARNs of a source to its branches, the same object each time; or VpcFlowError.
             open_fan: opens the fan of branches. May raise VpcFlowError: then nothing of that input is taken.
             reads: the reader of objects for branches.
             send: see `vpcflow.forwarding.work.hand_over`.
@@ -180,14 +180,10 @@ class Messages:
         return self._feeds[key], self._reads(branches)
 
     def _branches(self, ref: ObjectRef, queue_arn: str) -> Branches:
-        """Return those of the object; of its queue where no input names the object."""
+        """Return those of the first input that names the object or its queue."""
         partition = queue_arn.split(":")[1] if queue_arn.startswith("arn:") else "aws"
-        try:
-            return self._route(f"arn:{partition}:s3:::{ref.bucket}/{ref.key}")
-        except VpcFlowError:
-            if not queue_arn:
-                raise
-        return self._route(queue_arn)
+        name = f"arn:{partition}:s3:::{ref.bucket}/{ref.key}"
+        return self._route(name, queue_arn) if queue_arn else self._route(name)
 
     def _count(self, results: list[Result]) -> None:
         for one in results:

@@ -163,15 +163,15 @@ class Outputs:
         self._breakers = _Shared()
         self._keepers = _Shared()
 
-    def route(self, arn: str) -> Branches:
-        """Return the branches of a source, the same object each time.
+    def route(self, *arns: str) -> Branches:
+        """Return the branches of a source by the names that it has, the same object each time.
 
         Raises:
             UnknownSource: no input matches it.
         """
-        route = self._routes.for_source(arn)
+        route = self._routes.for_source(*arns)
         if route is None:
-            raise UnknownSource(f"{arn}: no input matches it; add it to inputs.NAME.match")
+            raise UnknownSource(f"{arns[-1]}: no input matches it; add it to inputs.NAME.match")
         if route.input not in self._branches:
             self._branches[route.input] = Branches(self, route)
         return self._branches[route.input]

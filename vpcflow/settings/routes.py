@@ -64,10 +64,11 @@ class Routes:
             for route in self._routes
         )
 
-    def for_source(self, arn: str) -> Route | None:
-        """Return the first input one of whose patterns matches the ARN; None: nobody has declared this source."""
+    def for_source(self, *arns: str) -> Route | None:
+        """Return the first input one of whose patterns matches one of the ARNs; None: nobody has declared this source."""
         for route in self._routes:
-            if any(fnmatchcase(arn, pattern.replace("[", "[[]")) for pattern in route.match):
+            patterns = [pattern.replace("[", "[[]") for pattern in route.match]
+            if any(fnmatchcase(arn, pattern) for arn in arns for pattern in patterns):
                 return route
         return None
 
