@@ -6,7 +6,6 @@ Settings: the environment (`VPCFLOW_FIREHOSE__MODE`, …) over the TOML file tha
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,10 +46,5 @@ def handler(event: object, context: object) -> dict[str, Any]:
     try:
         return program.answer(event, context, tally)
     finally:
-        if namespace:
-            dimensions = {"function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")}
-            now = SystemClock().wall_ms()
-            line = emf.line(tally.snapshot(), namespace=namespace, dimensions=dimensions, timestamp_ms=now)
-            if line:
-                sys.stdout.write(line + "\n")
-                sys.stdout.flush()
+        now = SystemClock().wall_ms()
+        emf.write(tally.snapshot(), namespace=namespace, environ=os.environ, timestamp_ms=now)

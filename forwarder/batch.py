@@ -4,49 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from typing import Protocol
 
 from forwarder.times import Times
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.errors import VpcFlowError
+from vpcflow.forwarding.messages import OpenFan
+from vpcflow.forwarding.work import NO_TIME, UNSETTLED
 from vpcflow.pipeline.pipeline import Record
 from vpcflow.pipeline.positions import Position
 
-__all__ = ["NO_TIME", "UNSETTLED", "Batch", "Fan"]
-
-NO_TIME = "time was up before its turn"
-UNSETTLED = "not settled in time: the search engine was away or slow"
-
-
-class Fan(Protocol):
-    """`vpcflow.forwarding.outputs.Fan`, as far as it is used here."""
-
-    def submit(self, record: Record) -> None:
-        """Give a record to each output."""
-        ...
-
-    def keep(self, letter: DeadLetter) -> None:
-        """Keep a dead letter of something that was no record, durably."""
-        ...
-
-    def flush(self, seconds: float) -> bool:
-        """Wait so long at most; say whether all is settled."""
-        ...
-
-    @property
-    def open(self) -> AbstractSet[Position]:
-        """Return the positions that are not settled by every output."""
-        ...
-
-    def close(self) -> None:
-        """Let go; what is not settled stays so."""
-        ...
+__all__ = ["Batch"]
 
 
 class Batch:
     """Used by one thread. `give` or `keep` each item, `settle` once, then ask `problem` of each."""
 
-    def __init__(self, fan: Fan, times: Times) -> None:
+    def __init__(self, fan: OpenFan, times: Times) -> None:
         """Begin with nothing."""
         self._fan = fan
         self._times = times

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vpcflow.errors import DataError
+from vpcflow.objects.shape import shape
 
 __all__ = [
     "Event",
@@ -24,8 +25,6 @@ __all__ = [
 ]
 __all__ += ["parse_event"]
 
-_SHOWN_KEYS = 8
-_SHOWN_CHARACTERS = 40
 _STATE = ("window", "state", "isFinalInvokeForWindow")  # of a tumbling window
 _QUEUE, _STREAM, _BUCKET, _TOPIC = "aws:sqs", "aws:kinesis", "aws:s3", "aws:sns"
 
@@ -94,7 +93,7 @@ def parse_event(event: object) -> Event:
         EventError: an event of Firehose, one of a tumbling window, several kinds in one, or one that is not known.
     """
     if not isinstance(event, Mapping):
-        raise EventError(f"an event that is {_shape(event)}: {_KNOWN}")
+        raise EventError(f"an event that is {shape(event)}: {_KNOWN}")
     if "awslogs" in event:
         return LogsEvent(data=_text(_of(event, "awslogs", "an event of CloudWatch Logs"), "data", "awslogs"))
     if "deliveryStreamArn" in event or isinstance(event.get("records"), list):
@@ -105,7 +104,7 @@ def parse_event(event: object) -> Event:
         return _records(event)
     if "detail-type" in event or event.get("Event") == "s3:TestEvent":
         return ObjectEvent(bodies=[event])
-    raise EventError(f"an event that is {_shape(event)}: {_KNOWN}")
+    raise EventError(f"an event that is {shape(event)}: {_KNOWN}")
 
 
 _KNOWN = "none of SQS, S3, CloudWatch Logs or Kinesis; look at the function's triggers"
@@ -114,7 +113,7 @@ _KNOWN = "none of SQS, S3, CloudWatch Logs or Kinesis; look at the function's tr
 def _records(event: Mapping[str, object]) -> Event:
     records = event["Records"]
     if not isinstance(records, list) or not records:
-        raise EventError(f"an event whose Records are {_shape(records)}: {_KNOWN}")
+        raise EventError(f"an event whose Records are {shape(records)}: {_KNOWN}")
     sources = {_source(record) for record in records}
     if len(sources) > 1:
         raise EventError("an event with records of several sources: AWS sends those of one source only")
@@ -133,7 +132,7 @@ def _records(event: Mapping[str, object]) -> Event:
         return ObjectEvent(bodies=[event])
     if source == _TOPIC:
         return ObjectEvent(bodies=[_text(_of(one, "Sns", "a record of SNS"), "Message", "Sns") for one in records])
-    raise EventError(f"an event whose records are {_shape(records[0])}: {_KNOWN}")
+    raise EventError(f"an event whose records are {shape(records[0])}: {_KNOWN}")
 
 
 def _source(record: object) -> str:
@@ -152,7 +151,7 @@ def _message(record: Mapping[str, object]) -> QueueMessage:
     sent = attributes.get("SentTimestamp") if isinstance(attributes, Mapping) else None
     body = record.get("body")
     if not isinstance(body, str):
-        raise EventError(f"a message of SQS without a body: {_shape(record)}")
+        raise EventError(f"a message of SQS without a body: {shape(record)}")
     return QueueMessage(
         message_id=_text(record, "messageId", "a message of SQS"),
         body=body,
@@ -166,7 +165,7 @@ def _record(record: Mapping[str, object]) -> KinesisRecord:
     sequence = _text(kinesis, "sequenceNumber", "kinesis")
     data = kinesis.get("data")
     if not isinstance(data, str):
-        raise EventError(f"a record of Kinesis without data: {_shape(kinesis)}")
+        raise EventError(f"a record of Kinesis without data: {shape(kinesis)}")
     if not (sequence.isascii() and sequence.isdigit()):
         raise EventError("a record of Kinesis whose sequenceNumber is no number")
     arrival = kinesis.get("approximateArrivalTimestamp")  # seconds with a fraction, here and nowhere else
@@ -183,28 +182,12 @@ def _record(record: Mapping[str, object]) -> KinesisRecord:
 def _of(holder: Mapping[str, object], name: str, what: str) -> Mapping[str, object]:
     found = holder.get(name)
     if not isinstance(found, Mapping):
-        raise EventError(f"{what} whose {name} is {_shape(found)}")
+        raise EventError(f"{what} whose {name} is {shape(found)}")
     return found
 
 
 def _text(holder: Mapping[str, object], name: str, what: str) -> str:
     found = holder.get(name)
     if not isinstance(found, str) or not found:
-        raise EventError(f"{what} without {name}: {_shape(holder)}")
+        raise EventError(f"{what} without {name}: {shape(holder)}")
     return found
-
-
-def _shape(value: object) -> str:
-    """Return what something looks like: names of keys, never values."""
-    if isinstance(value, Mapping):
-        names = [_shown(str(name)) for name in list(value)[:_SHOWN_KEYS]]
-        more = ", …" if len(value) > _SHOWN_KEYS else ""
-        return f"an object with {', '.join(names)}{more}" if names else "an empty object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return {str: "a text", bool: "true or false", type(None): "nothing"}.get(type(value), "a number")
-
-
-def _shown(name: str) -> str:
-    text = ascii(name)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -6,7 +6,6 @@ Settings: the environment (`VPCFLOW_ELASTICSEARCH__HOSTS`, …) over the TOML fi
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 from forwarder.process import Process
@@ -32,10 +31,5 @@ def handler(event: object, context: object) -> dict[str, Any]:
     try:
         return program.answer(event, context, tally)
     finally:
-        if namespace:
-            dimensions = {"function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")}
-            now = SystemClock().wall_ms()
-            line = emf.line(tally.snapshot(), namespace=namespace, dimensions=dimensions, timestamp_ms=now)
-            if line:
-                sys.stdout.write(line + "\n")
-                sys.stdout.flush()
+        now = SystemClock().wall_ms()
+        emf.write(tally.snapshot(), namespace=namespace, environ=os.environ, timestamp_ms=now)

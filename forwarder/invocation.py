@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from forwarder.batch import Batch, Fan
+from forwarder.batch import Batch
 from forwarder.times import Times
 from vpcflow.clock import Clock
 from vpcflow.deadletters.entry import DeadLetter
@@ -16,7 +16,7 @@ from vpcflow.metrics import catalog
 from vpcflow.metrics.meters import Meters
 
 if TYPE_CHECKING:
-    from vpcflow.forwarding.messages import Messages, Tally
+    from vpcflow.forwarding.messages import Messages, OpenFan, Tally
 
 __all__ = ["Doors", "Invocation", "NotSettled"]
 
@@ -46,7 +46,7 @@ class Doors(Protocol):
         """Return the branches of a source; the same object each time. Raises VpcFlowError: no input has it."""
         ...
 
-    def open(self, branches: Any, times: Times, meters: Meters) -> Fan:  # noqa: ANN401
+    def open(self, branches: Any, times: Times, meters: Meters) -> OpenFan:  # noqa: ANN401
         """Open the fan of branches. Raises VpcFlowError."""
         ...
 

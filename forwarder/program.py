@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from forwarder import cloudwatch, kinesis, s3, sqs
-from forwarder.batch import Fan
 from forwarder.events import Event, KinesisEvent, LogsEvent, ObjectEvent, QueueEvent, parse_event
 from forwarder.invocation import Invocation
 from forwarder.times import Times, hand_over_seconds, request_seconds
@@ -15,7 +14,7 @@ from vpcflow.aws import client
 from vpcflow.clock import Clock
 from vpcflow.errors import VpcFlowError
 from vpcflow.forwarding.handover import queue_url, sender
-from vpcflow.forwarding.messages import Messages
+from vpcflow.forwarding.messages import Messages, OpenFan
 from vpcflow.forwarding.reading import Reader
 from vpcflow.logs import get_logger
 from vpcflow.metrics.meters import Meters
@@ -85,7 +84,7 @@ class Program:
         """Return the branches of a source, by the names that it has. Raises UnknownSource."""
         return self._outputs.route(*arns)
 
-    def open(self, branches: Branches, times: Times, meters: Meters) -> Fan:
+    def open(self, branches: Branches, times: Times, meters: Meters) -> OpenFan:
         """Open the fan of branches. Raises VpcFlowError."""
         return branches.open(should_stop=times.is_over, on_wait=_waits, meters=meters)
 

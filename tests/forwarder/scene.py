@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forwarder.batch import Fan
 from forwarder.program import Program
 from forwarder.times import Times
 from tests.forwarder.engine import MemoryEngine
 from tests.forwarder.events import FUNCTION, object_key
 from vpcflow.clock import FakeClock
 from vpcflow.deadletters.entry import DeadLetter
+from vpcflow.forwarding.messages import OpenFan
 from vpcflow.forwarding.outputs import Branches, Outputs
 from vpcflow.metrics.meters import Meters, Tally
 from vpcflow.pipeline.pipeline import Record
@@ -36,7 +36,7 @@ class Context:
 class CountingFan:
     """Moves the clock to the deadline after a number of lines."""
 
-    def __init__(self, fan: Fan, scene: Scene, times: Times) -> None:
+    def __init__(self, fan: OpenFan, scene: Scene, times: Times) -> None:
         self._fan, self._scene, self._times = fan, scene, times
 
     def __getattr__(self, name: str) -> object:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vpcflow.cli.group import group
 from vpcflow.cli.letter_filter import ErrorTypes, LetterFilter, Reasons, Since, Sources, Until, letter_filter
 from vpcflow.clock import SystemClock
 from vpcflow.deadletters.abstract import Kept, Unreadable
@@ -34,15 +35,7 @@ Place = Annotated[
 ]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file (TOML).")]
 
-deadletters = typer.Typer(
-    name="deadletters",
-    help="Look at what could not be decoded or was rejected, and try it again.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+deadletters = group("deadletters", "Look at what could not be decoded or was rejected, and try it again.")
 
 
 def _open(settings: Path | None, place: str) -> tuple[Settings, Kept]:

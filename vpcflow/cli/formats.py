@@ -10,29 +10,17 @@ from typing import Annotated, Any
 
 import typer
 
+from vpcflow.cli.group import group
 from vpcflow.errors import DataError, VpcFlowError
 
 __all__ = ["formats"]
 
-formats = typer.Typer(
-    name="formats",
-    help="Line formats of flow logs.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+formats = group("formats", "Line formats of flow logs.")
 
 Regions = Annotated[
     list[str] | None, typer.Option("--region", help="AWS region; may be repeated. [default: the environment's]")
 ]
 Endpoint = Annotated[str, typer.Option("--endpoint", help="Endpoint override, for emulators and VPC endpoints.")]
-
-
-@formats.callback()
-def _root() -> None:
-    """Keep `discover` a command of its own, although it is the only one."""
 
 
 @formats.command()

@@ -11,24 +11,12 @@ from typing import Annotated
 import typer
 
 from vpcflow.cli.formats import Endpoint, Regions, ec2_client, written
+from vpcflow.cli.group import group
 from vpcflow.errors import VpcFlowError
 
 __all__ = ["labels"]
 
-labels = typer.Typer(
-    name="labels",
-    help="Names for interfaces and addresses, as `labels.files` wants them.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@labels.callback()
-def _root() -> None:
-    """Keep `from-ec2` a command of its own, although it is the only one."""
+labels = group("labels", "Names for interfaces and addresses, as `labels.files` wants them.")
 
 
 @labels.command("from-ec2")

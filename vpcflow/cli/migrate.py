@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vpcflow.cli.group import group
 from vpcflow.errors import DataError, VpcFlowError
 
 __all__ = ["migrate"]
@@ -15,20 +16,7 @@ __all__ = ["migrate"]
 _EX_NOINPUT = 66
 _MAX_BYTES = 10_000_000
 
-migrate = typer.Typer(
-    name="migrate",
-    help="Turn the configuration of another forwarder into settings of ours.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@migrate.callback()
-def _root() -> None:
-    """Keep `esf` a command of its own, although it is the only one."""
+migrate = group("migrate", "Turn the configuration of another forwarder into settings of ours.")
 
 
 @migrate.command()

@@ -24,9 +24,10 @@ from vpcflow.pipeline.positions import Position
 from vpcflow.types import LinesAt, Origin
 
 __all__ = ["Deadline", "Done", "Fan", "Feed", "Left", "Reading", "Reads", "Result", "Run", "Walk"]
-__all__ += ["begin", "forward_object", "hand_over", "settle"]
+__all__ += ["NO_TIME", "UNSETTLED", "begin", "forward_object", "hand_over", "settle"]
 
 NO_TIME = "time was up before its turn"
+UNSETTLED = "not settled in time: the search engine was away or slow"
 
 
 class Deadline(Protocol):
@@ -218,7 +219,7 @@ class Walk:
         first = next((sent for sent in self._sent if sent.position in still), None)
         if first is None and not self._reason:
             return Done(ref=self.ref, lines=self.lines, skipped=self.skipped, gone=self.gone)
-        reason = self._reason or str(self._feed.trouble or "not settled in time: the search engine was away or slow")
+        reason = self._reason or str(self._feed.trouble or UNSETTLED)
         if self._begun is None:
             return Left(ref=self.ref, progress=False, reason=reason)
         line, row_group = (first.at.position, first.row_group) if first else self._next

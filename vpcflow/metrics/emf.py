@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import orjson
@@ -13,7 +14,7 @@ import orjson
 from vpcflow.metrics.catalog import ALL
 from vpcflow.metrics.snapshot import Snapshot, named
 
-__all__ = ["KEPT", "line"]
+__all__ = ["KEPT", "line", "write"]
 
 KEPT = 100  # an array holds at most so many values of a metric, a directive at most so many metrics
 _MOST_DIMENSIONS = 30
@@ -61,3 +62,15 @@ def line(snapshot: Snapshot, *, namespace: str, dimensions: Mapping[str, str], t
     return orjson.dumps(
         {"_aws": {"Timestamp": timestamp_ms, "CloudWatchMetrics": directives}, **said, **values}
     ).decode()
+
+
+def write(snapshot: Snapshot, *, namespace: str, environ: Mapping[str, str], timestamp_ms: int) -> None:
+    """Write what a Lambda measured in one invocation to stdout, if there is anything; nothing without a namespace.
+
+    environ: the function's; tells its name, the only dimension.
+    """
+    dimensions = {"function": environ.get("AWS_LAMBDA_FUNCTION_NAME", "")}
+    text = line(snapshot, namespace=namespace, dimensions=dimensions, timestamp_ms=timestamp_ms) if namespace else ""
+    if text:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()

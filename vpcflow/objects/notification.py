@@ -18,6 +18,7 @@ import orjson
 from vpcflow.errors import DataError
 from vpcflow.objects.continuation import CONTINUATION, continuation_body, continued
 from vpcflow.objects.reference import ObjectRef
+from vpcflow.objects.shape import shape, shown
 
 __all__ = ["Notification", "NotificationError", "continuation_body", "notification", "references"]
 
@@ -25,8 +26,6 @@ _MOST_CHARACTERS = 1_100_000  # SQS takes 1 MiB
 _MOST_KEY_BYTES = 1024
 _ENVELOPES = 3  # EventBridge in SNS, and one more
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-_SHOWN_NAMES = 8
-_SHOWN_CHARACTERS = 40
 _CREATED = "ObjectCreated:"
 _OTHER = (  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
     "ObjectRemoved:",
@@ -91,12 +90,12 @@ def _read(body: object, depth: int) -> Notification:
         return _event_bridge(event)
     if "Type" in event and ("Message" in event or "TopicArn" in event):
         if event["Type"] != "Notification":
-            kind = _shown(event["Type"])
+            kind = shown(event["Type"])
             raise NotificationError(f"a message of SNS of the type {kind}, no notification: confirm the subscription")
         if depth == 0:
             raise NotificationError("a notification in more than three envelopes")
         return _read(event.get("Message"), depth - 1)
-    raise NotificationError(f"no notification of S3, SNS or EventBridge: {_shape(event)}")
+    raise NotificationError(f"no notification of S3, SNS or EventBridge: {shape(event)}")
 
 
 def _parsed(body: object) -> Mapping[str, object]:
@@ -108,26 +107,26 @@ def _parsed(body: object) -> Mapping[str, object]:
         except orjson.JSONDecodeError as error:
             raise NotificationError(f"no notification: not JSON ({' '.join(str(error).split())})") from error
     if not isinstance(body, Mapping):
-        raise NotificationError(f"no notification: {_shape(body)}")
+        raise NotificationError(f"no notification: {shape(body)}")
     return body
 
 
 def _records(records: object) -> Notification:
     if not isinstance(records, list) or not records:
-        raise NotificationError(f"a notification whose Records are {_shape(records)}")
+        raise NotificationError(f"a notification whose Records are {shape(records)}")
     found, ignored = [], 0
     for record in records:
         s3 = _of(record, "s3", "a record")
         name = record.get("eventName") if isinstance(record, Mapping) else None
         if not isinstance(name, str):
-            raise NotificationError(f"a record of S3 without an eventName: {_shape(record)}")
+            raise NotificationError(f"a record of S3 without an eventName: {shape(record)}")
         name = name.removeprefix("s3:")
         if name.startswith(_CREATED):
             found.append(_reference(record, s3))
         elif name.startswith(_OTHER):
             ignored += 1
         else:
-            raise NotificationError(f"a record of S3 with an eventName that S3 does not have: {_shown(name)}")
+            raise NotificationError(f"a record of S3 with an eventName that S3 does not have: {shown(name)}")
     return Notification(references=found, ignored=ignored)
 
 
@@ -150,12 +149,12 @@ def _reference(record: Mapping[str, object], s3: Mapping[str, object]) -> Object
 
 def _event_bridge(event: Mapping[str, object]) -> Notification:
     if event.get("source") != "aws.s3":
-        raise NotificationError(f"an event of EventBridge from {_shown(event.get('source'))}, not from aws.s3")
+        raise NotificationError(f"an event of EventBridge from {shown(event.get('source'))}, not from aws.s3")
     kind = event["detail-type"]
     if kind != "Object Created":
         if isinstance(kind, str) and kind.startswith("Object "):
             return Notification(ignored=1)
-        raise NotificationError(f"an event of EventBridge of the type {_shown(kind)}, not Object Created")
+        raise NotificationError(f"an event of EventBridge of the type {shown(kind)}, not Object Created")
     detail = _of(event, "detail", "an event of EventBridge")
     thing = _of(detail, "object", "a detail of EventBridge")
     reference = _made(
@@ -174,7 +173,7 @@ def _made(
     *, bucket: str, key: str, thing: Mapping[str, object], etag: str, version: str, region: object, time: object
 ) -> ObjectRef:
     if not _BUCKET.fullmatch(bucket):
-        raise NotificationError(f"a bucket's name that S3 does not allow: {_shown(bucket)}")
+        raise NotificationError(f"a bucket's name that S3 does not allow: {shown(bucket)}")
     if not key or len(key.encode("utf-8", "surrogatepass")) > _MOST_KEY_BYTES:
         raise NotificationError(f"a key of {len(key)} characters: S3 has keys of 1 to {_MOST_KEY_BYTES} bytes")
     size = thing.get("size")
@@ -192,21 +191,21 @@ def _made(
 def _of(holder: object, name: str, what: str) -> Mapping[str, object]:
     found = holder.get(name) if isinstance(holder, Mapping) else None
     if not isinstance(found, Mapping):
-        raise NotificationError(f"{what} without {name!r}: {_shape(holder)}")
+        raise NotificationError(f"{what} without {name!r}: {shape(holder)}")
     return found
 
 
 def _text(holder: Mapping[str, object], name: str, what: str) -> str:
     found = holder.get(name)
     if not isinstance(found, str) or not found:
-        raise NotificationError(f"{what} without {name!r}: {_shape(holder)}")
+        raise NotificationError(f"{what} without {name!r}: {shape(holder)}")
     return found
 
 
 def _optional(holder: Mapping[str, object], name: str) -> str:
     found = holder.get(name)
     if found is not None and not isinstance(found, str):
-        raise NotificationError(f"an object whose {name!r} is {_shape(found)}")
+        raise NotificationError(f"an object whose {name!r} is {shape(found)}")
     return found or ""
 
 
@@ -219,21 +218,3 @@ def _milliseconds(time: object) -> int | None:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return round(when.timestamp() * 1000)
-
-
-def _shape(value: object) -> str:
-    """Return what something looks like: names of keys, never values."""
-    if isinstance(value, Mapping):
-        names = [_shown(name) for name in list(value)[:_SHOWN_NAMES]]
-        more = ", …" if len(value) > _SHOWN_NAMES else ""
-        return f"an object with {', '.join(names)}{more}" if names else "an empty object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return {str: "a text", bool: "true or false", type(None): "nothing"}.get(type(value), "a number")
-
-
-def _shown(value: object) -> str:
-    if not isinstance(value, str):
-        return _shape(value)
-    text = ascii(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

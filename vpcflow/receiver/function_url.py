@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -51,11 +50,10 @@ class _Meters:
         """Add an observation to a histogram."""
         self._tally.observe(metric, value, **labels)
 
-    def line(self, namespace: str, now: int) -> str:
-        """Return what was measured since the last time, for CloudWatch."""
+    def write(self, namespace: str, now: int) -> None:
+        """Write what was measured since the last time, for CloudWatch."""
         before, self._tally = self._tally, Tally(keep=emf.KEPT)
-        dimensions = {"function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")}
-        return emf.line(before.snapshot(), namespace=namespace, dimensions=dimensions, timestamp_ms=now)
+        emf.write(before.snapshot(), namespace=namespace, environ=os.environ, timestamp_ms=now)
 
 
 @cache
@@ -85,9 +83,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     except Refusal as error:
         refusal = error
     answer = parts.desk.leave(visit, refusal)
-    if settings.metrics.namespace:
-        sys.stdout.write(meters.line(settings.metrics.namespace, parts.clock.wall_ms()) + "\n")
-        sys.stdout.flush()
+    meters.write(settings.metrics.namespace, parts.clock.wall_ms())
     return {
         "statusCode": answer.status,
         "headers": {"content-type": "application/json"},

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vpcflow.errors import ConfigError
+from vpcflow.settings.stored import S3, read_stored
 
 __all__ = ["Document", "read_document"]
 
-_S3 = "s3://"
 _MAX_BYTES = 1_000_000
 
 
@@ -43,34 +43,18 @@ def read_document(name: str | Path, environ: Mapping[str, str]) -> Document:
     """
     text = str(name)
     if isinstance(name, Path) and text.startswith("s3:/"):  # a path that was made of a URL has one slash only
-        text = f"{_S3}{text.removeprefix('s3:/')}"
-    data = _object(text, environ) if text.startswith(_S3) else _file(Path(name))
+        text = f"{S3}{text.removeprefix('s3:/')}"
+    data = read_stored(
+        text,
+        _MAX_BYTES,
+        where=text,
+        advice="give the path of a settings file",
+        hint="VPCFLOW_SETTINGS",
+        region=environ.get("AWS_REGION", ""),
+    )
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"{text}: over {_MAX_BYTES:,} bytes; no settings file is so large")
     try:
         return Document(text, data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{text}: no UTF-8 text; a settings file is TOML") from error
-
-
-def _file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give the path of a settings file") from error
-
-
-def _object(name: str, environ: Mapping[str, str]) -> bytes:
-    from vpcflow.aws import client, explained
-
-    bucket, _, key = name.removeprefix(_S3).partition("/")
-    if not bucket or not key:
-        raise ConfigError(f"{name}: write s3://BUCKET/KEY")
-    s3 = client("s3", region=environ.get("AWS_REGION", ""), error=ConfigError)
-    try:
-        with explained(name, "VPCFLOW_SETTINGS", ConfigError):
-            data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_MAX_BYTES + 1)
-    finally:
-        s3.close()
-    return data

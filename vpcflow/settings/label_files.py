@@ -9,11 +9,11 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 from vpcflow.codec.labels import Labels
 from vpcflow.errors import ConfigError
 from vpcflow.settings.model import Settings
+from vpcflow.settings.stored import read_stored
 
 __all__ = ["HEADER", "MAX_NAME", "read_labels"]
 
@@ -22,7 +22,6 @@ MAX_NAME = 1024  # a longer keyword would not be indexed
 _BYTES = 512  # of an entry, on average; and so many for comments at least:
 _LEAST_BYTES = 1_000_000
 _COLUMNS = 2
-_S3 = "s3://"
 _KEPT = 8
 _made: dict[bytes, Labels] = {}
 
@@ -53,33 +52,18 @@ def read_labels(settings: Settings) -> Labels | None:
 def _content(name: str, number: int, settings: Settings, limit: int) -> bytes:
     most = max(_LEAST_BYTES, limit * _BYTES)
     where = f"labels.files[{number}]: {name}"
-    content = _object(name, where, settings, most) if name.startswith(_S3) else _file(name, where, most)
+    objects = settings.objects
+    content = read_stored(
+        name,
+        most,
+        where=where,
+        advice="give a CSV file of keys and names",
+        hint="labels.files",
+        region=objects.region,
+        endpoint=objects.s3_endpoint,
+    )
     if len(content) > most:
         raise ConfigError(f"{where}: over {most:,} bytes, {_BYTES} for each entry; raise labels.max_entries")
-    return content
-
-
-def _file(name: str, where: str, most: int) -> bytes:
-    try:
-        with Path(name).open("rb") as file:
-            return file.read(most + 1)
-    except OSError as error:
-        raise ConfigError(f"{where}: {error.strerror}; give a CSV file of keys and names") from error
-
-
-def _object(name: str, where: str, settings: Settings, most: int) -> bytes:
-    from vpcflow.aws import client, explained
-
-    bucket, _, key = name.removeprefix(_S3).partition("/")
-    if not bucket or not key:
-        raise ConfigError(f"{where}: write s3://BUCKET/KEY")
-    objects = settings.objects
-    s3 = client("s3", region=objects.region, endpoint=objects.s3_endpoint, error=ConfigError)
-    try:
-        with explained(where, "labels.files", ConfigError):
-            content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read(most + 1)
-    finally:
-        s3.close()
     return content
 
 
