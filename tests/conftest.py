@@ -79,3 +79,15 @@ def stack_opensearch() -> Iterator[Stack]:
 def stack_kinesis() -> Iterator[Stack]:
     """Kinesis and a place for lease tables, shared."""
     yield from _running(None, kinesis=True)
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    """S3, SQS, EC2 and what else is emulated of AWS, shared: use names of your own."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

@@ -5,24 +5,14 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from vpcflow.account.interfaces import Names, interface_names
 
 
-@pytest.fixture(scope="module")
-def ec2_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def ec2(ec2_url: str) -> Iterator[Any]:
+def ec2(aws_url: str) -> Iterator[Any]:
     client = boto3.client(
-        "ec2", region_name="eu-west-1", endpoint_url=ec2_url, aws_access_key_id="test", aws_secret_access_key="test"
+        "ec2", region_name="eu-west-1", endpoint_url=aws_url, aws_access_key_id="test", aws_secret_access_key="test"
     )
     yield client
     client.close()

@@ -18,7 +18,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.forwarding.scene import lines
 from vpcflow.errors import SinkUnavailable
@@ -31,15 +30,6 @@ DAY = "AWSLogs/111111111111/vpcflowlogs/eu-central-1/2026/11/01"
 
 def key(number: int) -> str:
     return f"{DAY}/111111111111_vpcflowlogs_eu-central-1_fl-1_20261101T{number:04}Z_abc.log.gz"
-
-
-@pytest.fixture(scope="module")
-def emulated() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @dataclass
@@ -110,8 +100,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(emulated: str, stack_elasticsearch: Any, tmp_path: Path) -> Iterator[Scene]:  # noqa: ANN401
-    given = {"region_name": REGION, "endpoint_url": emulated}
+def scene(aws_url: str, stack_elasticsearch: Any, tmp_path: Path) -> Iterator[Scene]:  # noqa: ANN401
+    given = {"region_name": REGION, "endpoint_url": aws_url}
     given |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     sqs, s3 = boto3.client("sqs", **given), boto3.client("s3", **given)
     name = f"forward-{uuid.uuid4().hex[:12]}"
@@ -125,9 +115,9 @@ def scene(emulated: str, stack_elasticsearch: Any, tmp_path: Path) -> Iterator[S
         "VPCFLOW_INDEX__NAME": f"logs-{name}-default",
         "VPCFLOW_BULK__MAX_ACTIONS": "200",
         "VPCFLOW_OBJECTS__BLOCK_BYTES": "65536",
-        "VPCFLOW_OBJECTS__S3_ENDPOINT": emulated,
+        "VPCFLOW_OBJECTS__S3_ENDPOINT": aws_url,
         "VPCFLOW_FORWARDER__QUEUE_URL": queue,
-        "VPCFLOW_FORWARDER__SQS_ENDPOINT": emulated,
+        "VPCFLOW_FORWARDER__SQS_ENDPOINT": aws_url,
         "VPCFLOW_FORWARDER__VISIBILITY_SECONDS": "30",
         "VPCFLOW_DEADLETTERS__PATH": str(tmp_path / "letters"),
         "VPCFLOW_DEADLETTERS__ACCEPT_LOSS": "true",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from firehose_transform.program import Program
 from tests.deploy.cases import CODE, DOMAIN, ENGINE, FLOWS, FORMAT, GROUP, STACKS
@@ -18,19 +16,10 @@ from vpcflow.settings.load import load
 from vpcflow.settings.model import Settings
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(autouse=True)
-def _aws(monkeypatch: pytest.MonkeyPatch, moto: str) -> None:
+def _aws(monkeypatch: pytest.MonkeyPatch, aws_url: str) -> None:
     for name, value in {
-        "AWS_ENDPOINT_URL": moto,
+        "AWS_ENDPOINT_URL": aws_url,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "eu-central-1",
@@ -40,10 +29,10 @@ def _aws(monkeypatch: pytest.MonkeyPatch, moto: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def secret(moto: str) -> str:
+def secret(aws_url: str) -> str:
     client = boto3.client(
         "secretsmanager",
-        endpoint_url=moto,
+        endpoint_url=aws_url,
         region_name="eu-central-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",

@@ -9,7 +9,6 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.eventsources.engine import MemoryEngine, engine
 
@@ -28,20 +27,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def s3(aws: pytest.MonkeyPatch, moto_url: str) -> Iterator[Any]:
+def s3(aws: pytest.MonkeyPatch, aws_url: str) -> Iterator[Any]:
     """S3 with buckets for flow logs, for dead letters and for what Lambda gives up; boto3 finds it by its variable."""
-    aws.setenv("AWS_ENDPOINT_URL_S3", moto_url)
-    urlopen(Request(f"{moto_url}/moto-api/reset", method="POST")).close()
+    aws.setenv("AWS_ENDPOINT_URL_S3", aws_url)
+    urlopen(Request(f"{aws_url}/moto-api/reset", method="POST")).close()
     client = boto3.client("s3")
     for name in BUCKETS:
         client.create_bucket(Bucket=name)

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.firehose.flows import heap, originals
+from tests.quiet_http import QuietRequests, QuietServer, running
 from vpcflow.generate.manifest import Manifest
 from vpcflow.sink.memory import MemorySink
 from vpcflow.types import Bulk, Outcome
@@ -27,26 +25,20 @@ _STATUS = {Outcome.CREATED: 201, Outcome.DUPLICATE: 409, Outcome.REJECTED: 400}
 Hook = Callable[[str], None]
 
 
-class MemoryEngine(ThreadingHTTPServer):
+class MemoryEngine(QuietServer):
     """`away`: connections are cut. `hook`: told of each step of a bulk: "before", "half" (some of it is applied), "after".
 
     A hook may raise HangUp: what was applied stays, and nobody hears of it. `duplicates`: how often it said 409.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Requests)
+        super().__init__(_Requests)
         self.index = f"logs-aws.vpcflow-{uuid.uuid4().hex[:8]}"
         self.sink = MemorySink(target=self.index)
         self.away = False
         self.hook: Hook = lambda _step: None
         self.bulks = self.duplicates = 0
         self.refused: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -71,52 +63,34 @@ class MemoryEngine(ThreadingHTTPServer):
         assert len(lines) == manifest.documents
         assert heap(lines) == manifest.fingerprint
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: connections that are cut are what we are here for."""
-
 
 class HangUp(Exception):
     """The connection is cut without an answer."""
 
 
-@contextmanager
-def engine() -> Iterator[MemoryEngine]:
+def engine() -> AbstractContextManager[MemoryEngine]:
     """Serve one while the block runs."""
-    with MemoryEngine() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(MemoryEngine())
 
 
-class _Requests(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
+class _Requests(QuietRequests):
     server: MemoryEngine
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has above
-        """Say nothing."""
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def _reply(self) -> None:
+        body = self.body()
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         try:
             value = self._value(urlsplit(self.path).path, body)
         except HangUp:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            self.hang_up()
             return
-        self._say(200 if value is not None else 404, value if value is not None else {"error": "no such thing"})
+        self.say(200 if value is not None else 404, value if value is not None else {"error": "no such thing"})
 
     def __getattr__(self, name: str) -> object:
         """Answer every method alike: the base class looks for `do_GET` and so on."""
         if name.startswith("do_"):
-            return self._answer
+            return self._reply
         raise AttributeError(name)
 
     def _value(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
@@ -157,15 +131,6 @@ class _Requests(BaseHTTPRequestHandler):
             "_shards": {"failed": 0},
             "hits": {"total": {"value": len(hits), "relation": "eq"}, "hits": hits},
         }
-
-    def _say(self, status: int, value: object) -> None:
-        text = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(text)
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -94,14 +94,14 @@ QUEUE_STEPS = [*BULK_STEPS, "send after", *(pytest.param(step, marks=pytest.mark
 def test_objects_through_a_queue(
     cluster: MemoryEngine,
     s3: Any,  # noqa: ANN401
-    moto_url: str,
+    aws_url: str,
     tmp_path: Path,
     step: str,
 ) -> None:
     made, time = generator(events=1000), clock()
     dead = Queue("dead", time)
     queue = Queue("objects", time, visibility=VISIBILITY, redrive=Redrive(dead, RECEIVES))
-    with serving(queue) as sqs, killing(step, cluster, tmp_path, moto_url, sqs, stop_after=6) as (function, kill):
+    with serving(queue) as sqs, killing(step, cluster, tmp_path, aws_url, sqs, stop_after=6) as (function, kill):
         times = Times(time, SqsMapping(queue, in_runtime(function)))
         for body in put(s3, made.s3_files(lines_each=250)):
             queue.send(body)
@@ -118,13 +118,13 @@ def test_objects_through_a_queue(
 def test_records_of_a_stream(
     cluster: MemoryEngine,
     s3: Any,  # noqa: ANN401
-    moto_url: str,
+    aws_url: str,
     tmp_path: Path,
     step: str,
 ) -> None:
     made, time = generator(events=1000, payload_events=50), clock()
     stream = Stream("flows", time)
-    with killing(step, cluster, tmp_path, moto_url) as (function, kill):
+    with killing(step, cluster, tmp_path, aws_url) as (function, kill):
         mapping = KinesisMapping(stream, in_runtime(function), batch_size=8)
         for payload in made.payloads():
             stream.put(payload)
@@ -140,12 +140,12 @@ def test_records_of_a_stream(
 def test_log_events_of_a_subscription(
     cluster: MemoryEngine,
     s3: Any,  # noqa: ANN401
-    moto_url: str,
+    aws_url: str,
     tmp_path: Path,
     step: str,
 ) -> None:
     made, time = generator(events=300, payload_events=100), clock()
-    with killing(step, cluster, tmp_path, moto_url) as (function, kill):
+    with killing(step, cluster, tmp_path, aws_url) as (function, kill):
         invoker = Invoker(in_runtime(function), time)
         for payload in made.payloads():
             invoker.invoke(subscription(payload))

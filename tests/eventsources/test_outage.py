@@ -79,11 +79,11 @@ def test_objects_through_a_queue(cluster: MemoryEngine, s3: Any) -> None:  # noq
     assert 12 <= max(message.receives for message in queue.deleted) <= 13
 
 
-def test_a_bucket_that_is_away(cluster: MemoryEngine, s3: Any, moto_url: str) -> None:  # noqa: ANN401
+def test_a_bucket_that_is_away(cluster: MemoryEngine, s3: Any, aws_url: str) -> None:  # noqa: ANN401
     """S3 is not reached for six hours: objects are read late, and none is taken for deleted."""
     made = generator(events=1000)
     notices = put(s3, made.s3_files(lines_each=100))
-    gate = Gate(moto_url)
+    gate = Gate(aws_url)
     environ = {**cluster.environ, "VPCFLOW_OBJECTS__S3_ENDPOINT": gate.url}
     with queued(environ) as there:
         there.send(*notices)

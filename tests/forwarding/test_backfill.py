@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import sqlite3
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.forwarding.scene import Fan, lines
 from vpcflow.clock import SystemClock
@@ -45,21 +44,12 @@ BINDING = {"source": "s3://past/", "from": "2026-11-01", "target": "t"}
 REF = ObjectRef(bucket="past", key="a", etag="e")
 
 
-@pytest.fixture(scope="module")
-def emulated() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def s3(emulated: str, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
+def s3(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    urllib.request.urlopen(urllib.request.Request(f"{emulated}/moto-api/reset", method="POST")).close()
-    client = boto3.client("s3", region_name="us-east-1", endpoint_url=emulated)
+    urllib.request.urlopen(urllib.request.Request(f"{aws_url}/moto-api/reset", method="POST")).close()
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=aws_url)
     client.create_bucket(Bucket="past")
     return client
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.forwarding.scene import KEY, Fan, lines
 from vpcflow.clock import FakeClock, SystemClock
@@ -30,15 +29,6 @@ from vpcflow.sink.memory import MemorySink
 from vpcflow.types import Answer, Bulk
 
 REGION = "eu-central-1"
-
-
-@pytest.fixture(scope="module")
-def emulated() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 class Engine(MemorySink):
@@ -123,16 +113,16 @@ class Scene:
 
 
 @pytest.fixture
-def scene(emulated: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Scene:
+def scene(aws_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Scene:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    urllib.request.urlopen(urllib.request.Request(f"{emulated}/moto-api/reset", method="POST")).close()
-    sqs = boto3.client("sqs", region_name=REGION, endpoint_url=emulated)
-    s3 = boto3.client("s3", region_name=REGION, endpoint_url=emulated)
+    urllib.request.urlopen(urllib.request.Request(f"{aws_url}/moto-api/reset", method="POST")).close()
+    sqs = boto3.client("sqs", region_name=REGION, endpoint_url=aws_url)
+    s3 = boto3.client("s3", region_name=REGION, endpoint_url=aws_url)
     s3.create_bucket(Bucket="flows", CreateBucketConfiguration={"LocationConstraint": REGION})
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:70]
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    return Scene(emulated, sqs, s3, Queue(sqs, url, SystemClock(), visibility_seconds=60))
+    return Scene(aws_url, sqs, s3, Queue(sqs, url, SystemClock(), visibility_seconds=60))
 
 
 def test_48_mixed_objects_and_messages_in_one_queue(scene: Scene) -> None:

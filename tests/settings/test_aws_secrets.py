@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.sink.peers import DONE, ONE, Canned, Request, Server, nobody, running
 from vpcflow import wiring
@@ -24,22 +23,13 @@ NAME = "VPCFLOW_ELASTICSEARCH__PASSWORD"
 USER = {"VPCFLOW_ELASTICSEARCH__USERNAME": "elastic"}
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(autouse=True)
-def _aws(monkeypatch: pytest.MonkeyPatch, moto: str) -> None:
+def _aws(monkeypatch: pytest.MonkeyPatch, aws_url: str) -> None:
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

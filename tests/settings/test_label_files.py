@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from vpcflow.errors import EX_CONFIG, EX_TEMPFAIL, ConfigError
 from vpcflow.settings import label_files
@@ -170,50 +169,41 @@ def test_wrong_settings_have_their_key(environ: dict[str, str], problem: str) ->
 # S3
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, moto: str) -> Iterator[Any]:
+def bucket(monkeypatch: pytest.MonkeyPatch, aws_url: str) -> Iterator[Any]:
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    client = boto3.client("s3", region_name="us-east-1", endpoint_url=moto)
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=aws_url)
     client.create_bucket(Bucket="labels")
     yield client
     client.close()
 
 
-def at(moto: str, *files: object, **environ: str) -> Settings:
-    return settings_of(*files, OBJECTS__S3_ENDPOINT=moto, OBJECTS__REGION="us-east-1", **environ)
+def at(aws_url: str, *files: object, **environ: str) -> Settings:
+    return settings_of(*files, OBJECTS__S3_ENDPOINT=aws_url, OBJECTS__REGION="us-east-1", **environ)
 
 
-def test_files_in_s3(bucket: Any, moto: str) -> None:  # noqa: ANN401
+def test_files_in_s3(bucket: Any, aws_url: str) -> None:  # noqa: ANN401
     bucket.put_object(Bucket="labels", Key="team a/labels.csv", Body=b"key,name\neni-1,web\n")
-    labels = codec_options(at(moto, "s3://labels/team a/labels.csv")).labels
+    labels = codec_options(at(aws_url, "s3://labels/team a/labels.csv")).labels
     assert labels is not None
     assert labels.interface("eni-1") == "web"
     bucket.put_object(Bucket="labels", Key="bad.csv", Body=b"eni-1,web\nwhat,web\n")
     with pytest.raises(ConfigError, match=r"labels\.files\[0\]: s3://labels/bad\.csv, line 2: "):
-        read_labels(at(moto, "s3://labels/bad.csv"))
+        read_labels(at(aws_url, "s3://labels/bad.csv"))
     bucket.put_object(Bucket="labels", Key="large.csv", Body=b"#" * 1_000_001)
     with pytest.raises(ConfigError, match="over 1,000,000 bytes"):
-        read_labels(at(moto, "s3://labels/large.csv", LABELS__MAX_ENTRIES="10"))
+        read_labels(at(aws_url, "s3://labels/large.csv", LABELS__MAX_ENTRIES="10"))
 
 
 @pytest.mark.parametrize("name", ["s3://labels/none.csv", "s3://nobody-has-this/x.csv"])
-def test_what_is_not_in_s3(bucket: Any, moto: str, name: str) -> None:  # noqa: ANN401 - the bucket is there
+def test_what_is_not_in_s3(bucket: Any, aws_url: str, name: str) -> None:  # noqa: ANN401 - the bucket is there
     with pytest.raises(ConfigError) as caught:
-        read_labels(at(moto, name))
+        read_labels(at(aws_url, name))
     assert str(caught.value).startswith(f"labels.files[0]: {name}: NoSuch")
     assert caught.value.exit_code == EX_CONFIG
 

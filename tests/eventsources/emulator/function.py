@@ -7,12 +7,12 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. It raises Throttl
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.eventsources.emulator.limits import PAYLOAD_BYTES, TIMEOUT_SECONDS, within
+from tests.runtime.context import Context
 from tests.runtime.function import Function, RequestTooLarge
 from vpcflow.clock import FakeClock
 
@@ -67,25 +67,6 @@ class Target:
         return self.call(payload)
 
 
-@dataclass
-class Context:
-    """What a handler gets beside its event, on the simulated clock."""
-
-    clock: FakeClock
-    seconds: float
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    invoked_function_arn: str = ARN
-    function_name: str = "forwarder"
-    memory_limit_in_mb: str = "512"
-    _started: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._started = self.clock.monotonic()
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(max(0.0, self._started + self.seconds - self.clock.monotonic()) * 1000)
-
-
 def in_process(
     handler: Callable[[Any, Any], object], clock: FakeClock, *, timeout: float = 60.0, takes: float = 0.0
 ) -> Target:
@@ -97,7 +78,7 @@ def in_process(
     def call(payload: bytes) -> Said:
         began = clock.monotonic()
         try:
-            reply = json.dumps(handler(json.loads(payload), Context(clock, timeout))).encode()
+            reply = json.dumps(handler(json.loads(payload), Context(clock, timeout, ARN))).encode()
             said = Said(reply) if len(reply) <= PAYLOAD_BYTES else _error("Function.ResponseSizeTooLarge", "")
         except Killed as error:
             said = _error("Runtime.ExitError", f"Runtime exited with error: {error}")

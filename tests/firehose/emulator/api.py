@@ -7,62 +7,41 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from typing import Any
 
 from tests.firehose.emulator.limits import Refused
 from tests.firehose.emulator.stream import DeliveryStream
+from tests.quiet_http import QuietRequests, QuietServer, running
+
+_KIND = "application/x-amz-json-1.1"
 
 
-class Api(ThreadingHTTPServer):
+class Api(QuietServer):
     """Serves one delivery stream and the Kinesis stream that is its source. `calls`: targets, in order."""
 
-    daemon_threads = True
-
     def __init__(self, stream: DeliveryStream) -> None:
-        super().__init__(("127.0.0.1", 0), _Requests)
+        super().__init__(_Requests)
         self.stream = stream
         self.calls: list[str] = []
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
-
-@contextmanager
-def serving(stream: DeliveryStream) -> Iterator[Api]:
+def serving(stream: DeliveryStream) -> AbstractContextManager[Api]:
     """Serve a stream while the block runs."""
-    server = Api(stream)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return running(Api(stream))
 
 
-class _Requests(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
+class _Requests(QuietRequests):
     server: Api
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has above
-        """Say nothing."""
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def do_POST(self) -> None:  # noqa: N802 - the name that the base class looks for
+        body = json.loads(self.body())
         target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         self.server.calls.append(target)
         try:
-            self._answer(200, self._called(target, body))
+            self.say(200, self._called(target, body), kind=_KIND)
         except Refused as error:
-            self._answer(400, {"__type": error.code, "message": str(error)})
+            self.say(400, {"__type": error.code, "message": str(error)}, kind=_KIND)
 
     def _called(self, target: str, body: dict[str, Any]) -> dict[str, Any]:
         stream = self.server.stream
@@ -82,11 +61,3 @@ class _Requests(BaseHTTPRequestHandler):
 
     def _arn_of(self, body: dict[str, Any]) -> str:
         return self.server.stream.source_arn.rpartition("/")[0] + "/" + str(body.get("StreamName", ""))
-
-    def _answer(self, status: int, value: dict[str, Any]) -> None:
-        text = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)

@@ -7,13 +7,12 @@ A call takes the event as JSON text and returns the reply as JSON text, or raise
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.firehose.emulator.limits import MAX_INVOCATION_SECONDS
 from tests.firehose.emulator.records import Failure
+from tests.runtime.context import Context
 from tests.runtime.function import Function, RequestTooLarge
 from tests.runtime.service import MAX_PAYLOAD_BYTES
 from vpcflow.clock import FakeClock
@@ -47,25 +46,6 @@ class InvocationFailed(Exception):
         self.failure = failure
 
 
-@dataclass
-class Context:
-    """What a handler gets beside its event, on the stream's clock."""
-
-    clock: FakeClock
-    seconds: float
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    invoked_function_arn: str = ARN
-    function_name: str = "transform"
-    memory_limit_in_mb: str = "512"
-    _started: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._started = self.clock.monotonic()
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(max(0.0, self._started + self.seconds - self.clock.monotonic()) * 1000)
-
-
 def in_process(
     handler: Callable[[Any, Any], object], clock: FakeClock, *, timeout: float = 60.0, takes: float = 0.0
 ) -> Invoke:
@@ -80,7 +60,7 @@ def in_process(
             raise InvocationFailed(TOO_LARGE)
         began = clock.monotonic()
         try:
-            reply = json.dumps(handler(json.loads(payload), Context(clock, limit))).encode()
+            reply = json.dumps(handler(json.loads(payload), Context(clock, limit, ARN))).encode()
         except Exception as error:
             raise InvocationFailed(FUNCTION_ERROR) from error
         finally:
