@@ -184,6 +184,7 @@ def test_a_queue_that_is_not_there_ends_it(scene: Scene) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.slow
 def test_15_a_backfill_gives_the_ids_that_live_objects_have(scene: Scene) -> None:
     scene.put(3, 400)
     live = scene.start("forward")
@@ -203,6 +204,7 @@ def test_15_a_backfill_gives_the_ids_that_live_objects_have(scene: Scene) -> Non
 
 
 @pytest.mark.stack
+@pytest.mark.slow
 def test_24_a_backfill_that_was_killed_goes_on_where_it_was(scene: Scene) -> None:
     scene.put(30, 2000, notify=False)
     state = scene.folder / "state.db"
@@ -222,8 +224,10 @@ def test_24_a_backfill_that_was_killed_goes_on_where_it_was(scene: Scene) -> Non
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("to_all", [False, True], ids=["one process", "all processes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "to_all", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one process", "all processes"]
+)
 def test_ctrl_c_and_sigterm_end_a_backfill_with_its_report(scene: Scene, number: signal.Signals, to_all: bool) -> None:  # noqa: FBT001
     scene.put(30, 2000, notify=False)
     state = scene.folder / "state.db"

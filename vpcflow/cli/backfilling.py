@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from msgspec.structs import replace
 
-from vpcflow.clock import Clock, SystemClock
+from vpcflow.cli.status import StatusLine
+from vpcflow.clock import SystemClock
 from vpcflow.errors import EX_DATAERR, EX_OK, EX_USAGE, DataError, SinkUnavailable, VpcFlowError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ __all__ = ["Asked", "backfill"]
 
 _EX_NOINPUT = 66
 _DEADLINE_SECONDS = 300.0  # people wait
-_PROGRESS_SECONDS = 0.5
 _MOST_WORKERS = 64
 
 
@@ -88,7 +87,7 @@ def backfill(asked: Asked) -> int:
         "regions": ",".join(sorted(asked.regions)),
         "target": _target(loaded.routes),
     }
-    shown = _Shown(clock)
+    status = StatusLine(clock)
     with closing(Progress(asked.state, bound)) as progress:
         pool, stop = executor(_Opener(asked.settings), workers)
         run = Backfill(
@@ -99,9 +98,9 @@ def backfill(asked: Asked) -> int:
             workers=workers,
             clock=clock,
             stop=stop,
-            on_progress=shown.tell,
+            on_progress=lambda report: status.tell(report.line_for_people),
         )
-        with _sigterm_is_ctrl_c(), pool, _reported(run.report, shown):
+        with _sigterm_is_ctrl_c(), pool, _reported(run.report, status):
             report = run.count() if asked.dry_run else run.run()
     if not report.folders:
         raise DataError(f"{asked.source}: no folders of flow logs for {span}", exit_code=_EX_NOINPUT)
@@ -123,12 +122,12 @@ def _sigterm_is_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def _reported(report: BackfillReport, shown: _Shown) -> Iterator[None]:
+def _reported(report: BackfillReport, status: StatusLine) -> Iterator[None]:
     """Print the report, however it ends."""
     try:
         yield
     finally:
-        shown.clear()
+        status.clear()
         if report.folders:
             for line in report.lines_for_people():
                 typer.echo(line)
@@ -213,24 +212,3 @@ def _summed(fans: Sequence[Any]) -> Mapping[str, Counts]:
 
 def _unheard(_reason: str, _seconds: float) -> None:
     return None
-
-
-class _Shown:
-    """A line on a terminal that says how far things are; nothing elsewhere."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._shown = sys.stderr.isatty()
-        self._last = clock.monotonic() - _PROGRESS_SECONDS
-
-    def tell(self, report: BackfillReport) -> None:
-        now = self._clock.monotonic()
-        if self._shown and now - self._last >= _PROGRESS_SECONDS:
-            self._last = now
-            sys.stderr.write(f"\r{report.line_for_people()}\x1b[K")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from vpcflow.clock import Clock, SystemClock
+from vpcflow.cli.status import StatusLine
+from vpcflow.clock import SystemClock
 from vpcflow.errors import EX_DATAERR, EX_USAGE, DataError, VpcFlowError
 from vpcflow.types import Decoded, Undecodable
 
@@ -22,7 +23,6 @@ __all__ = ["decode"]
 
 _EX_NOINPUT = 66
 _SHOWN = 5
-_PROGRESS_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -64,27 +64,6 @@ class _Totals:
         rest = self.undecodable - len(self.first)
         more = [f"  … and {rest:,} more"] if rest > 0 else []
         return "\n".join([", ".join(words), *(f"  {one}" for one in self.first), *more])
-
-
-class _Progress:
-    """A line on a terminal that says how far things are; nothing elsewhere, and nothing about what is done at once."""
-
-    def __init__(self, clock: Clock, *, shown: bool) -> None:
-        self._clock = clock
-        self._shown = shown
-        self._last = clock.monotonic()
-        self._there = False
-
-    def tell(self, name: str, lines: int) -> None:
-        now = self._clock.monotonic()
-        if self._shown and now - self._last >= _PROGRESS_SECONDS:
-            self._last, self._there = now, True
-            sys.stderr.write(f"\r{name[-50:]}: {lines:,} lines\x1b[K")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        if self._there:
-            sys.stderr.write("\r\x1b[K")
 
 
 def _number(count: int, noun: str) -> str:
@@ -194,16 +173,16 @@ def decode(
     decoder = Decoder(_options(settings, formats or (), document, event_original=event_original))
     _check(names)
     totals = _Totals()
-    progress = _Progress(SystemClock(), shown=sys.stderr.isatty())
+    status = StatusLine(SystemClock())
     out = sys.stdout.buffer
     for name in names:
         shown = "stdin" if name == "-" else name
         for chunk in decoder.decode(_read(name), file_origin(shown)):
             totals.add(shown, chunk)
             _write(out, chunk, output)
-            progress.tell(shown, totals.lines)
+            status.tell(lambda shown=shown: f"{shown[-50:]}: {totals.lines:,} lines")  # type: ignore[misc]
     out.flush()
-    progress.clear()
+    status.clear()
     for notice in totals.notices:
         typer.echo(f"note: {notice}", err=True)
     typer.echo(totals.report(), err=True)

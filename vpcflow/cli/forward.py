@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vpcflow.cli.status import StatusLine
 from vpcflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vpcflow.clock import Clock
     from vpcflow.forwarding.worker import Totals
 
 __all__ = ["forward"]
-
-_PROGRESS_SECONDS = 0.5
 
 
 def forward(
@@ -57,8 +55,8 @@ def forward(
     if not url:
         raise ConfigError("forwarder.queue_url: not set; give the URL of the queue that S3 notifies, or --queue-url")
     clock = SystemClock()
-    progress = _Progress(clock)
-    logs.configure("warning" if progress.shown else loaded.settings.logs.level)
+    status = StatusLine(clock)
+    logs.configure("warning" if status.shown else loaded.settings.logs.level)
     halt = Halt(clock, forwarder.grace_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: halt.ask())
@@ -73,32 +71,15 @@ def forward(
             halt=halt,
             clock=clock,
             messages=forwarder.messages,
-            on_progress=progress.tell,
+            on_progress=lambda totals: status.tell(partial(_words, totals)),
             meters=tally,
         )
         try:
             worker.run()
         finally:
-            progress.clear()
+            status.clear()
 
 
-class _Progress:
-    """A line on a terminal that says how far things are; nothing elsewhere."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.shown = sys.stderr.isatty()
-        self._clock = clock
-        self._last = clock.monotonic() - _PROGRESS_SECONDS
-
-    def tell(self, totals: Totals) -> None:
-        now = self._clock.monotonic()
-        if self.shown and now - self._last >= _PROGRESS_SECONDS:
-            self._last = now
-            words = f"{totals.settled:,} messages settled, {totals.objects:,} objects, {totals.lines:,} lines"
-            sys.stderr.write(f"\r{words}, {totals.failed:,} went back\x1b[K")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        if self.shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+def _words(totals: Totals) -> str:
+    words = f"{totals.settled:,} messages settled, {totals.objects:,} objects, {totals.lines:,} lines"
+    return f"{words}, {totals.failed:,} went back"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -14,6 +13,7 @@ import typer
 from msgspec.structs import replace
 
 from vpcflow import wiring
+from vpcflow.cli.status import StatusLine
 from vpcflow.clock import Clock, SystemClock
 from vpcflow.codec import CodecOptions, Decoder
 from vpcflow.codec.stamps import index_namer
@@ -30,35 +30,11 @@ from vpcflow.settings.model import Settings
 __all__ = ["replay_kept"]
 
 _DEADLINE_SECONDS = 300.0  # people wait
-_PROGRESS_SECONDS = 0.5
 
 
-class _Progress:
-    """A line on a terminal that says how far things are; nothing elsewhere."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._shown = sys.stderr.isatty()
-        self._last = clock.monotonic()
-
-    def tell(self, report: Report) -> None:
-        now = self._clock.monotonic()
-        if self._shown and now - self._last >= _PROGRESS_SECONDS:
-            self._last = now
-            done = report.created + report.duplicate + report.there + report.diverted + report.would_send
-            self._write(f"{done:,} documents, {report.tried:,} letters done, {report.failed.total():,} failed again")
-
-    def wait(self, reason: str, seconds: float) -> None:
-        if self._shown:
-            self._write(f"waiting {seconds:.0f} s: {reason[:120]}")
-
-    def clear(self) -> None:
-        if self._shown:
-            self._write("")
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(f"\r{text}\x1b[K")
-        sys.stderr.flush()
+def _words(report: Report) -> str:
+    done = report.created + report.duplicate + report.there + report.diverted + report.would_send
+    return f"{done:,} documents, {report.tried:,} letters done, {report.failed.total():,} failed again"
 
 
 def replay_kept(settings: Settings, kept: Kept, wanted: Callable[[DeadLetter], bool], *, dry_run: bool) -> int:
@@ -70,29 +46,33 @@ def replay_kept(settings: Settings, kept: Kept, wanted: Callable[[DeadLetter], b
     if not settings.retry.deadline_seconds:
         settings = replace(settings, retry=replace(settings.retry, deadline_seconds=_DEADLINE_SECONDS))
     clock = SystemClock()
-    progress = _Progress(clock)
+    status = StatusLine(clock)
+
+    def wait(reason: str, seconds: float) -> None:
+        status.say(f"waiting {seconds:.0f} s: {reason[:120]}")
+
     options = wiring.codec_options(settings)
     policy = wiring.retry_policy(settings)
-    patiently = partial(policy.run, again_on=SinkUnavailable, clock=clock, on_wait=progress.wait)
+    patiently = partial(policy.run, again_on=SinkUnavailable, clock=clock, on_wait=wait)
     stream = options.index_mode == "data_stream"
     with closing(wiring.sink(settings)) as engine, closing(kept):
         patiently(engine.check_target)
         replayer = Replayer(
             decoder=Decoder(options),
-            delivery=wiring.delivery(settings, engine, should_stop=lambda: False, on_wait=progress.wait, clock=clock),
+            delivery=wiring.delivery(settings, engine, should_stop=lambda: False, on_wait=wait, clock=clock),
             existing=ExistingIds(engine, options.target, patiently=patiently) if stream else None,
             max_bytes=settings.bulk.max_bytes,
             max_actions=settings.bulk.max_actions,
             reject_diverted=settings.index.failure_store == "dead_letter",
             dry_run=dry_run,
             finish=(lambda body: body) if stream else partial(_with_index, options),
-            on_progress=progress.tell,
+            on_progress=lambda report: status.tell(partial(_words, report)),
             opens=_reader(settings, clock).open,
         )
         try:
             report = replayer.run(kept, wanted)
         finally:
-            progress.clear()
+            status.clear()
             for line in replayer.report.lines():
                 typer.echo(line)
     return EX_OK if report.all_well else EX_DATAERR

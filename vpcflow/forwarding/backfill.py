@@ -284,14 +284,13 @@ def _size(count: int) -> str:
 
 def _sums(name: str, counts: Counts) -> str:
     words = [f"{counts.created:,} documents created", f"{counts.duplicate:,} already there"]
-    filtered = getattr(counts, "filtered", 0)
     words += [
         f"{count:,} {word}"
         for count, word in (
             (counts.diverted, "diverted to the failure store"),
             (counts.rejected, "rejected"),
             (counts.undecodable, "undecodable"),
-            (filtered, "left out by filters"),
+            (counts.filtered, "left out by filters"),
         )
         if count
     ]
