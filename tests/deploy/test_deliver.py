@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.deploy.cases import CODE, GROUP
 from tests.deploy.emulated import emulated
@@ -21,20 +20,18 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """S3 with the bucket that `Ref: Bucket` is worked out to."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def bucket(monkeypatch: pytest.MonkeyPatch, aws_url: str) -> Iterator[Any]:
+    """S3 with the bucket that `Ref: Bucket` is worked out to, empty."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws_url)
     client = boto3.client("s3")
     client.create_bucket(Bucket="the-bucket")
     yield client
+    for row in client.list_objects_v2(Bucket="the-bucket").get("Contents", []):
+        client.delete_object(Bucket="the-bucket", Key=row["Key"])
     client.close()
-    server.stop()
 
 
 def test_documents_are_in_the_engine_and_bad_lines_are_kept(stack_opensearch: Servers, bucket: Any) -> None:  # noqa: ANN401

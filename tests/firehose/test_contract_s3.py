@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.firehose.emulator.bucket import MemoryBucket, Prefixes, S3Bucket
 from tests.firehose.emulator.destinations import S3Destination
@@ -152,28 +152,25 @@ def test_objects_may_be_compressed() -> None:
     assert gzip.decompress(body) == b"a"
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+@pytest.fixture
+def s3(aws_url: str) -> Iterator[Any]:
     client = boto3.client(
         "s3",
-        endpoint_url=f"http://{host}:{port}",
+        endpoint_url=aws_url,
         region_name="us-east-1",
         aws_access_key_id="x",
         aws_secret_access_key="x",
     )
     yield client
     client.close()
-    server.stop()
 
 
 def test_a_real_client_sees_the_same_objects(s3: Any) -> None:  # noqa: ANN401 - boto3 has no types
     """https://docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html."""
-    s3.create_bucket(Bucket="flows")
+    name = f"flows-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=name)
     memory = MemoryBucket()
-    for bucket in (memory, S3Bucket(s3, "flows")):
+    for bucket in (memory, S3Bucket(s3, name)):
         stream = DeliveryStream(
             "s", S3Destination(), clock=clock(), processing=Processing(), bucket=bucket, prefix="out/"
         )
@@ -184,8 +181,8 @@ def test_a_real_client_sees_the_same_objects(s3: Any) -> None:  # noqa: ANN401 -
         bad.put_record_batch([b"c"])
         bad.drain()
     found = {
-        row["Key"]: s3.get_object(Bucket="flows", Key=row["Key"])["Body"].read()
-        for row in s3.list_objects_v2(Bucket="flows")["Contents"]
+        row["Key"]: s3.get_object(Bucket=name, Key=row["Key"])["Body"].read()
+        for row in s3.list_objects_v2(Bucket=name)["Contents"]
     }
     assert sorted(found.values()) == sorted(memory.objects.values())
     assert [key[:36] for key in sorted(found)] == [key[:36] for key in sorted(memory.objects)]

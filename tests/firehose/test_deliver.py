@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import Gate
 from tests.firehose.emulator.bucket import S3Bucket
@@ -30,6 +29,8 @@ pytestmark = pytest.mark.stack
 
 OUTAGE_SECONDS = 30 * 60
 TIMEOUT_SECONDS = 60.0
+# Others of the same session may keep objects in the same emulated S3.
+BUCKET = f"flows-{uuid.uuid4().hex}"
 TargetIn = Callable[[Stack], Target]
 
 
@@ -48,18 +49,13 @@ def gate(target: Target) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def s3(aws: pytest.MonkeyPatch) -> Iterator[Any]:
-    """S3, and a bucket `flows` in it; boto3 finds it by its variable."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    aws.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
-    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()  # its servers share what is in them
+def s3(aws: pytest.MonkeyPatch, aws_url: str) -> Iterator[Any]:
+    """S3, and the bucket in it; boto3 finds it by its variable."""
+    aws.setenv("AWS_ENDPOINT_URL_S3", aws_url)
     client = boto3.client("s3")
-    client.create_bucket(Bucket="flows")
+    client.create_bucket(Bucket=BUCKET)
     yield client
     client.close()
-    server.stop()
 
 
 def streaming(
@@ -82,14 +78,14 @@ def delivering(time: FakeClock, target: Target, gate: Gate) -> Handler:
 
 def entries(s3: Any) -> int:  # noqa: ANN401 - boto3 has no types
     """Return how many records are in the error prefix."""
-    keys = [row["Key"] for row in s3.list_objects_v2(Bucket="flows", Prefix="errors/").get("Contents", [])]
-    return sum(len(s3.get_object(Bucket="flows", Key=key)["Body"].read().splitlines()) for key in keys)
+    keys = [row["Key"] for row in s3.list_objects_v2(Bucket=BUCKET, Prefix="errors/").get("Contents", [])]
+    return sum(len(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().splitlines()) for key in keys)
 
 
 def test_an_outage_of_30_minutes_costs_no_document(target: Target, gate: Gate, s3: Any) -> None:  # noqa: ANN401
     """Records come on; calls fail until their retries are used up; `vpcflow replay` brings the rest to the last document."""
     made, time = generator(events=4000, payload_events=50, duplicates=0.02), clock()
-    stream = streaming(delivering(time, target, gate), time, bucket=S3Bucket(s3, "flows"))
+    stream = streaming(delivering(time, target, gate), time, bucket=S3Bucket(s3, BUCKET))
     records = made.payloads()
 
     for record in islice(records, 10):
@@ -115,7 +111,7 @@ def test_an_outage_of_30_minutes_costs_no_document(target: Target, gate: Gate, s
     after = len(target.documents())
     assert before < after < made.manifest.documents
 
-    where = "s3://flows/errors/"
+    where = f"s3://{BUCKET}/errors/"
     assert replayed(where, target.environ) == 0
     target.prove(made.manifest)
     assert replayed(where, target.environ) == 0

@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from vpcflow.clock import FakeClock
 from vpcflow.codec import CodecOptions, Decoder
@@ -376,17 +375,13 @@ def test_no_such_place(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
+def s3(aws_url: str) -> Iterator[Any]:
     client = boto3.client(
-        "s3", region_name="eu-west-1", endpoint_url=f"http://{host}:{port}",
+        "s3", region_name="eu-west-1", endpoint_url=aws_url,
         aws_access_key_id="test", aws_secret_access_key="test",
     )  # fmt: skip
     yield client
     client.close()
-    server.stop()
 
 
 def test_objects(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.deploy.cases import FORMAT
 from tests.deploy.forwarder.cases import BASIC, ENGINE, GROUP, SIGNED, STACKS
@@ -22,13 +22,10 @@ NO_SETTING = {"VPCFLOW_SETTINGS"}
 
 
 @pytest.fixture(scope="module")
-def secret() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def secret(aws_url: str) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environ:
         for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": aws_url,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "eu-central-1",
@@ -37,9 +34,8 @@ def secret() -> Iterator[str]:
             environ.setenv(name, value)
         client = boto3.client("secretsmanager")
         text = json.dumps({"api_key": "the-key", "username": "vpcflow", "password": "the-password"})
-        yield client.create_secret(Name="search-of-the-forwarder", SecretString=text)["ARN"]
+        yield client.create_secret(Name=f"search-of-the-forwarder-{uuid.uuid4().hex}", SecretString=text)["ARN"]
         client.close()
-    server.stop()
 
 
 def environment(made: Stack) -> dict[str, str]:
