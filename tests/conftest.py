@@ -7,13 +7,13 @@ A test that asks for a server which cannot be had is skipped, with the reason in
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from tests.required import skip_or_fail
 from vpcflow.stack import Engine, Stack, StackError
 
 
@@ -48,9 +48,7 @@ def _running(engine: Engine | None, *, kinesis: bool) -> Iterator[Stack]:
         stack.start()
     except StackError as error:
         reason = f"embedded stack ({engine or 'kinesis'}) is not to be had: {error}"
-        if "stack" in os.environ.get("VPCFLOW_TEST_REQUIRE", "").split(","):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        skip_or_fail("stack", reason)
     try:
         yield stack
     finally:

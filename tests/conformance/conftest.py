@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.required import skip_or_fail
+
 
 @pytest.fixture(scope="session")
 def conformance() -> Path:
     folder = Path(os.environ.get("VPCFLOW_CONFORMANCE") or Path(__file__).parents[3] / "shared" / "conformance")
     if not (folder / "elastic-integrations").is_dir():
-        reason = f"third-party cases not found at {folder}: set VPCFLOW_CONFORMANCE"
-        if "conformance" in os.environ.get("VPCFLOW_TEST_REQUIRE", "").split(","):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_or_fail("conformance", f"third-party cases not found at {folder}: set VPCFLOW_CONFORMANCE")
     return folder

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.required import skip_or_fail
 from tests.sink.peers import DONE
 from vpcflow.errors import SinkRefused
 from vpcflow.sink.connection import Credentials, EngineOptions
@@ -51,10 +52,7 @@ def secured() -> Iterator[Secured]:
         try:
             server = engine_server("elasticsearch", Cache(), quiet, work, folder=folder, heap="512m", settings=settings)
         except StackError as error:
-            reason = f"no Elasticsearch to be had: {error}"
-            if "stack" in os.environ.get("VPCFLOW_TEST_REQUIRE", "").split(","):
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
+            skip_or_fail("stack", f"no Elasticsearch to be had: {error}")
         made = Secured(server.url, folder / "config" / "users")
         made.write_user("first-password")
         (folder / "config" / "users_roles").write_text("superuser:writer\n")

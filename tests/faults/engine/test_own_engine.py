@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from tests.e2e.conftest import until
 from tests.faults.engine.matrix import MODES, products
 from tests.faults.engine.scene import WATCH
 from tests.faults.ledger import Ledger
+from tests.required import skip_or_fail
 from vpcflow.stack import Stack, StackError
 from vpcflow.stack.server import Watch
 
@@ -49,9 +49,7 @@ def own(own_engines: dict[str, Stack], product: str) -> Stack:
         try:
             stack.start()
         except StackError as error:
-            if "stack" in os.environ.get("VPCFLOW_TEST_REQUIRE", "").split(","):
-                pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
+            skip_or_fail("stack", str(error))
         own_engines[product] = stack
     return own_engines[product]
 
