@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from tests.required import skip_or_fail
+from tests.suite_times import SuiteTimes
 from vpcflow.stack import Engine, Stack, StackError
 
 
@@ -30,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         # A worker of pytest-xdist ignores Ctrl-C, and so would each program that a test starts and interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    else:
+        config.pluginmanager.register(SuiteTimes())
 
 
 @pytest.fixture(autouse=True)
