@@ -1,0 +1,71 @@
+"""Which programs there are, and how a test asks for one.
+
+| tool | from | pinned by |
+|---|---|---|
+| helm, actionlint | Go modules, built here | go/go.mod, go/go.sum |
+| hadolint, zizmor | PyPI | python.txt |
+| schemas of Kubernetes' objects | PyPI (kubernetes-validate) | python.txt |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from tests.required import skip_or_fail
+from tests.tools import gotools, packaged
+from vpcflow.stack.cache import Cache, Progress, quiet
+from vpcflow.stack.errors import StackError
+
+__all__ = ["NAMES", "ToolMissing", "fetch", "needed", "needed_schemas", "tool"]
+
+_SCHEMAS = "kubernetes-schemas"
+_MAKERS: dict[str, Callable[[Cache, Progress], Path]] = {
+    "helm": lambda parts, progress: gotools.build("helm", parts, progress),
+    "actionlint": lambda parts, progress: gotools.build("actionlint", parts, progress),
+    "hadolint": lambda parts, progress: packaged.folder(parts, progress) / "bin" / "hadolint",
+    "zizmor": lambda parts, progress: packaged.folder(parts, progress) / "bin" / "zizmor",
+    _SCHEMAS: lambda parts, progress: packaged.folder(parts, progress) / "kubernetes_validate",
+}
+NAMES: tuple[str, ...] = tuple(_MAKERS)
+
+
+class ToolMissing(StackError):
+    """A tool cannot be had here. The message is one line for people."""
+
+
+def fetch(name: str, progress: Progress = quiet) -> Path:
+    """Return where a tool is, after it was made if need be.
+
+    Raises:
+        ToolMissing: it cannot be had, or there is no such tool.
+    """
+    if name not in _MAKERS:
+        raise ToolMissing(f"no tool is called {name!r}: there are {', '.join(NAMES)}")
+    try:
+        path = _MAKERS[name](Cache(), progress)
+    except (StackError, OSError) as error:
+        raise ToolMissing(f"{name} is not to be had: {error}") from error
+    if not path.exists():
+        raise ToolMissing(f"{name} is not where it should be, {path}: `make clean-cache`, then fetch it again")
+    return path
+
+
+@cache
+def tool(name: str) -> Path:
+    """Return an executable; raises ToolMissing where it cannot be had."""
+    return fetch(name)
+
+
+def needed(name: str) -> Path:
+    """Return an executable; where it cannot be had, skip the test, or fail if `tools` must not be skipped."""
+    try:
+        return tool(name)
+    except ToolMissing as error:
+        skip_or_fail("tools", str(error))
+
+
+def needed_schemas() -> Path:
+    """Return the folder of the schemas of Kubernetes' objects, one folder per version."""
+    return needed(_SCHEMAS) / "kubernetes-json-schema"
