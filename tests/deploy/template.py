@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-functio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 _SHORT = {"!Ref": "Ref", "!Condition": "Condition"}
+_LOOP = "Fn::ForEach::"
 _IN_TEXT = re.compile(r"\$\{([^!}]+)\}")
 
 
@@ -71,6 +72,18 @@ class Stack:
     def __post_init__(self) -> None:
         unknown = set(self.given) - set(self.template["Parameters"])
         assert not unknown, f"no such parameters: {unknown}"
+        if any(name.startswith(_LOOP) for name in self.template["Resources"]):
+            self.template = {**self.template, "Resources": dict(self._unrolled(self.template["Resources"]))}
+
+    def _unrolled(self, resources: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Yield resources as AWS::LanguageExtensions makes them of Fn::ForEach."""
+        for name, resource in resources.items():
+            if not name.startswith(_LOOP):
+                yield name, resource
+                continue
+            identifier, items, body = resource
+            for item in self.worked_out(items):
+                yield from _with_item(body, identifier, item).items()
 
     def parameter(self, name: str) -> str:
         return str(self.given.get(name, self.template["Parameters"][name].get("Default", "")))
@@ -111,6 +124,8 @@ class Stack:
             return str(left) == str(right)
         if name == "Fn::Contains":
             return str(self.worked_out(value[1])) in [str(one) for one in self.worked_out(value[0])]
+        if name == "Fn::EachMemberEquals":
+            return all(str(one) == value[1] for one in self.worked_out(value[0]))
         parts = [self.truth(part) for part in value]
         return {"Fn::Not": not parts[0], "Fn::And": all(parts), "Fn::Or": any(parts)}[name]
 
@@ -127,20 +142,26 @@ class Stack:
         return {key: one for key, one in made.items() if one is not NOTHING}
 
     def _function(self, name: str, argument: Any) -> Any:  # noqa: ANN401 - JSON
-        if name == "Ref":
-            return self._ref(argument)
-        if name == "Fn::If":
-            return self.worked_out(argument[1] if self.holds(argument[0]) else argument[2])
-        if name == "Fn::Sub":
-            return _IN_TEXT.sub(lambda found: str(self._named(found[1])), argument)
-        if name == "Fn::GetAtt":
-            return self._attribute(*argument)
-        if name == "Fn::FindInMap":
-            first, second, third = map(self.worked_out, argument)
-            return self.template["Mappings"][first][second][third]
-        if name == "Fn::Join":
-            return argument[0].join(map(str, self.worked_out(argument[1])))
-        raise AssertionError(f"{name}: these tests do not know it")
+        functions: dict[str, Callable[[], Any]] = {
+            "Ref": lambda: self._ref(str(self.worked_out(argument))),
+            "Fn::If": lambda: self.worked_out(argument[1] if self.holds(argument[0]) else argument[2]),
+            "Fn::Sub": lambda: self._filled_in(argument),
+            "Fn::GetAtt": lambda: self._attribute(*argument),
+            "Fn::FindInMap": lambda: self._in_map(*map(self.worked_out, argument)),
+            "Fn::Join": lambda: argument[0].join(map(str, self.worked_out(argument[1]))),
+            "Fn::Split": lambda: self.worked_out(argument[1]).split(argument[0]),
+            "Fn::Select": lambda: self.worked_out(argument[1])[int(argument[0])],
+        }
+        assert name in functions, f"{name}: these tests do not know it"
+        return functions[name]()
+
+    def _in_map(self, first: str, second: str, third: str) -> Any:  # noqa: ANN401 - JSON
+        return self.template["Mappings"][first][second][third]
+
+    def _filled_in(self, argument: Any) -> str:  # noqa: ANN401 - JSON
+        text, own = argument if isinstance(argument, list) else (argument, {})
+        values = {name: self.worked_out(value) for name, value in own.items()}
+        return _IN_TEXT.sub(lambda found: str(values.get(found[1]) or self._named(found[1])), text)
 
     def _named(self, name: str) -> Any:  # noqa: ANN401 - JSON
         return self._attribute(*name.split(".", 1)) if "." in name else self._ref(name)
@@ -157,7 +178,7 @@ class Stack:
 
     def _typed(self, name: str) -> Any:  # noqa: ANN401 - JSON
         text, kind = self.parameter(name), self.template["Parameters"][name]["Type"]
-        if kind == "CommaDelimitedList":
+        if kind == "CommaDelimitedList" or kind.startswith("List<"):
             return text.split(",")
         if kind == "Number":
             return float(text) if "." in text else int(text)
@@ -174,11 +195,25 @@ class Stack:
         return f"arn:{self.pseudo['AWS::Partition']}:{kind}:{where}{resource.lower()}"
 
 
+def _with_item(value: Any, identifier: str, item: str) -> Any:  # noqa: ANN401 - JSON
+    """Return a part of the body of Fn::ForEach, with an item in the place of its identifier."""
+    if isinstance(value, str):
+        return value.replace(f"${{{identifier}}}", item)
+    if isinstance(value, list):
+        return [_with_item(one, identifier, item) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value == {"Ref": identifier}:
+        return item
+    return {_with_item(key, identifier, item): _with_item(one, identifier, item) for key, one in value.items()}
+
+
 def fits(value: str, about: Mapping[str, Any]) -> bool:
     """Return whether a parameter may have the value."""
     if "AllowedValues" in about and value not in map(str, about["AllowedValues"]):
         return False
-    if "AllowedPattern" in about and not re.fullmatch(about["AllowedPattern"], value):
+    values = value.split(",") if about["Type"] == "CommaDelimitedList" else [value]
+    if "AllowedPattern" in about and not all(re.fullmatch(about["AllowedPattern"], one) for one in values):
         return False
     if about["Type"] == "Number":
         return float(about.get("MinValue", "-inf")) <= float(value) <= float(about.get("MaxValue", "inf"))
