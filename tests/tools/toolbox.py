@@ -4,7 +4,7 @@
 |---|---|---|
 | helm, actionlint | Go modules, built here | go/go.mod, go/go.sum |
 | hadolint, zizmor | PyPI | python.txt |
-| schemas of Kubernetes' objects | PyPI (kubernetes-validate) | python.txt |
+| kubernetes-schemas | PyPI: the wheel of kubernetes-validate | kubernetes.txt |
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from tests.tools import gotools, packaged
 from vpcflow.stack.cache import Cache, Progress, quiet
 from vpcflow.stack.errors import StackError
 
-__all__ = ["NAMES", "ToolMissing", "fetch", "needed", "needed_schemas", "tool"]
+__all__ = ["NAMES", "ToolMissing", "fetch", "needed", "tool"]
 
-_SCHEMAS = "kubernetes-schemas"
 _MAKERS: dict[str, Callable[[Cache, Progress], Path]] = {
     "helm": lambda parts, progress: gotools.build("helm", parts, progress),
     "actionlint": lambda parts, progress: gotools.build("actionlint", parts, progress),
     "hadolint": lambda parts, progress: packaged.folder(parts, progress) / "bin" / "hadolint",
     "zizmor": lambda parts, progress: packaged.folder(parts, progress) / "bin" / "zizmor",
-    _SCHEMAS: lambda parts, progress: packaged.folder(parts, progress) / "kubernetes_validate",
+    "kubernetes-schemas": packaged.schemas,
 }
 NAMES: tuple[str, ...] = tuple(_MAKERS)
 
@@ -54,7 +53,7 @@ def fetch(name: str, progress: Progress = quiet) -> Path:
 
 @cache
 def tool(name: str) -> Path:
-    """Return an executable; raises ToolMissing where it cannot be had."""
+    """Return an executable, or the wheel of schemas; raises ToolMissing where it cannot be had."""
     return fetch(name)
 
 
@@ -64,8 +63,3 @@ def needed(name: str) -> Path:
         return tool(name)
     except ToolMissing as error:
         skip_or_fail("tools", str(error))
-
-
-def needed_schemas() -> Path:
-    """Return the folder of the schemas of Kubernetes' objects, one folder per version."""
-    return needed(_SCHEMAS) / "kubernetes-json-schema"
