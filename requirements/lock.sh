@@ -15,9 +15,15 @@ compile build.in build.txt "$@"
 compile run.in run.txt -c build.txt "$@"
 compile test.in test.txt -c run.txt "$@"
 compile lint.in lint.txt -c test.txt "$@"
+# What the container images carry: no build tools; and what the forwarder's has beside the packages of its zip file.
+compile image.in image.txt -c run.txt "$@"
+compile parquet.in parquet.txt -c test.txt "$@"
 # What the zip files of the Lambdas carry, for their runtime alone: no markers, so that every machine packs the same.
 "${UV:-uv}" pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header lambda.in -o lambda.txt -c run.txt "$@"
+# LocalStack's own environment: its moto wants an older package from Python 3.14 on, so not for every version at once.
+"${UV:-uv}" pip compile --quiet --python-version 3.12 --python-platform linux --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-header localstack.in -o localstack.txt "$@"
 for each in java node kcl; do # the stack installs these itself, each into a folder of its own
     compile "$each.in" "../vpcflow/stack/data/$each.txt" --no-deps --no-annotate "$@"
 done

@@ -85,18 +85,17 @@ class Function:
         """Invoke it and wait. Raises RequestTooLarge."""
         return self.invoke_bytes(json.dumps(event).encode(), timeout=timeout)
 
-    def invoke_bytes(self, payload: bytes, *, timeout: float | None = None) -> Answer:
-        """Invoke it with JSON text. Raises RequestTooLarge."""
+    def invoke_bytes(self, payload: bytes, *, timeout: float | None = None, request_id: str = "") -> Answer:
+        """Invoke it with JSON text, under an id of its own unless one is given. Raises RequestTooLarge."""
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise RequestTooLarge(
                 f"Request must be smaller than {MAX_PAYLOAD_BYTES} bytes for the InvokeFunction operation"
             )
         with self._lock:
-            return self._invoke(payload, self.timeout if timeout is None else timeout)
+            return self._invoke(payload, self.timeout if timeout is None else timeout, request_id or str(uuid.uuid4()))
 
-    def _invoke(self, payload: bytes, seconds: float) -> Answer:
+    def _invoke(self, payload: bytes, seconds: float, request_id: str) -> Answer:
         api, process = self._running()
-        request_id = str(uuid.uuid4())
         waiting = api.give(request_id, payload, seconds)
         end = time.monotonic() + seconds
         while True:
