@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,7 +17,7 @@ from vpcflow.settings.load import load
 def documents(scene: Scene, records: Iterable[bytes]) -> dict[str, dict[str, Any]]:
     """Return the documents of a scene's records by their ids."""
     decoder = Decoder(wiring.codec_options(load(scene.settings, scene.environ).settings))
-    origin = kinesis_origin(stream=scene.name, shard="", sequence="", subsequence=0, arrival_ms=0)
+    origin = kinesis_origin(stream=scene.name, shard="", sequence="", subsequence=0, arrival_ms=int(time.time() * 1000))
     lines = [line for data in records for chunk in decoder.decode(data, origin) for line in chunk.body.splitlines()]
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return {json.loads(action)["create"]["_id"]: json.loads(document) for action, document in pairs}

@@ -21,8 +21,6 @@ HASH_KEYS = 2**128
 PARTS = 8  # of the range of hash keys; each gets a record at each turn, so that no shard is ever idle
 FLOWS = 1  # a record: all that is put must fit into one answer of the engine, 10,000 documents
 QUICK = {
-    # A daemon's start is most of the time of a test.
-    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "VPCFLOW_CONSUMER__FAILOVER_MILLISECONDS": "3000",
     # The leader balances at each third of these. Were that sooner than a shard that was moved has shown its load, it would be
     # taken for one without any, and moved again and again.
@@ -85,13 +83,16 @@ class Feed:
 class Fleet(Scene):
     """One stream, and workers that share its shards."""
 
-    def __init__(self, engine: Stack, streams: Stack, folder: Path, **environ: str) -> None:
+    def __init__(self, engine: Stack, streams: Stack, folder: Path, *, quick: bool = True) -> None:
+        """quick: timings of the KCL for tests; else those that it has by default."""
         super().__init__(
             engine,
             streams,
             folder,
-            {**QUICK, **environ},
+            # A daemon's start is most of the time of a test.
+            {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", **(QUICK if quick else {})},
         )
+        self.write(short=quick)
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.feed: Feed | None = None
 
