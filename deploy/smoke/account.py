@@ -58,11 +58,11 @@ class Aws:
         try:
             core = Session(profile=profile or None, session_vars=chosen)
             self.region = region or core.get_config_variable("region_of_all_sdks") or core.get_config_variable("region")
+            if not self.region:
+                raise AwsError("no AWS region; say --region or set AWS_REGION", exit_code=EX_CONFIG)
+            self._session = boto3.Session(botocore_session=core, region_name=self.region)
         except ProfileNotFound as failure:
             raise AwsError(f"--profile: {failure}", exit_code=EX_CONFIG) from failure
-        if not self.region:
-            raise AwsError("no AWS region; say --region or set AWS_REGION", exit_code=EX_CONFIG)
-        self._session = boto3.Session(botocore_session=core, region_name=self.region)
         self._endpoint = endpoint or None
         self._clients: dict[str, Any] = {}
 
