@@ -122,6 +122,7 @@ def _settings(folder: Path, python: Path, port: int) -> dict[str, str]:
         "LOCALSTACK_HOST": f"127.0.0.1:{port}",
         "DNS_ADDRESS": "0",
         "SERVICES": SERVICES,
+        "PROVIDER_OVERRIDE_S3": "own-folder",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DISABLE_EVENTS": "1",
         "DYNAMODB_IN_MEMORY": "1",
