@@ -11,6 +11,8 @@ _SQS = (
     "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"
 )
 _S3 = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html"
+_KINESIS = "https://docs.aws.amazon.com/streams/latest/dev/monitoring-with-cloudwatch.html"
+_ECS = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html"
 
 _OF_FUNCTIONS = (
     "AsyncEventAge",
@@ -43,6 +45,17 @@ METRICS: dict[tuple[str, str], tuple[set[str], str]] = {
             "ThrottledRecords",
         )
     },
+    **{
+        ("AWS/Kinesis", name): ({"StreamName"}, _KINESIS)
+        for name in (
+            "GetRecords.IteratorAgeMilliseconds",
+            "GetRecords.Success",
+            "IncomingRecords",
+            "ReadProvisionedThroughputExceeded",
+            "WriteProvisionedThroughputExceeded",
+        )
+    },
+    ("AWS/ECS", "CPUUtilization"): ({"ClusterName", "ServiceName"}, _ECS),
     ("AWS/S3", "BytesUploaded"): ({"BucketName", "FilterId"}, _S3),
 }
 
