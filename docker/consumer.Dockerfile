@@ -9,7 +9,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 WORKDIR /src
 COPY requirements/build.txt ./
-RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+RUN --mount=type=secret,id=ca --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     python -m venv /opt/build \
  && /opt/build/bin/pip install --no-deps --require-hashes -r build.txt
@@ -17,7 +17,7 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
 # ---- the Kinesis Client Library: its package is locked, the jars that it downloads have sums of ours ----
 FROM build AS kcl
 COPY vpcflow/stack/data/kcl.txt vpcflow/stack/data/kcl-jars.sha256 ./
-RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+RUN --mount=type=secret,id=ca --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/build/bin/pip wheel --no-deps --no-build-isolation --require-hashes --wheel-dir /wheels -r kcl.txt \
  && python -m zipfile -e /wheels/*.whl /unpacked
@@ -38,7 +38,7 @@ FROM build AS environment
 RUN python -m venv --without-pip /opt/vpcflow
 COPY --from=kcl /wheels /wheels/
 COPY requirements/image.txt ./
-RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+RUN --mount=type=secret,id=ca --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/build/bin/pip --python /opt/vpcflow/bin/python install --no-deps --no-index /wheels/*.whl \
  && /opt/build/bin/pip --python /opt/vpcflow/bin/python install --no-deps --require-hashes --only-binary=:all: -r image.txt
