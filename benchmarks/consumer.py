@@ -1,0 +1,77 @@
+"""CPU time of a consumer for an event, by process: what a worker needs, without the emulator that feeds it.
+
+    python benchmarks/consumer.py
+    python benchmarks/consumer.py --events 800000
+
+A real consumer (KCL daemon and one child for each of two shards) reads an emulated Kinesis stream and writes into a real
+engine. The emulator is slow with large records, so events a second say nothing here; CPU seconds do, also on a busy machine.
+Counted is from the first documents to the last: start-up is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from memory import EVENTS_PER_RECORD, family, fill, settings_of, until
+
+from vpcflow import wiring
+from vpcflow.demo.consumer import ConsumerProcess
+from vpcflow.settings.load import load
+from vpcflow.stack import Stack
+from vpcflow.stack.streams import CREDENTIALS
+
+KINDS = ("child", "daemon", "supervisor")
+
+
+def used(root: int) -> dict[str, float]:
+    """Return the CPU seconds that each kind of process has used."""
+    found = dict.fromkeys(KINDS, 0.0)
+    for kind, pids in family(root).items():
+        for pid in pids:
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                found[kind] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def main() -> None:
+    """Read the command line, measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=400_000)
+    events = parser.parse_args().events
+    with ExitStack() as exits:
+        stack = exits.enter_context(Stack("elasticsearch", kinesis=True, progress=print))
+        work = Path(exits.enter_context(tempfile.TemporaryDirectory()))
+        wanted = fill(stack, events)
+        path = work / "vpcflow.toml"
+        path.write_text(settings_of(stack, stack.engine_url, work), encoding="utf-8")
+        settings = load(path, {}).settings
+        engine = wiring.sink(settings)
+        exits.callback(engine.close)
+        engine.ensure_template(*wiring.template(settings, engine))
+        target = wiring.codec_options(settings).target
+
+        def count() -> int:
+            engine.refresh(target)
+            return engine.count(target)
+
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("VPCFLOW_", "AWS_"))}
+        consumer = exits.enter_context(ConsumerProcess(path, work / "log", {**environ, **CREDENTIALS}))
+        until(lambda: count() > 0, 300, "nothing arrived")
+        first, before = used(consumer.pid), count()
+        until(lambda: count() >= wanted, 900, "not everything arrived")
+        last = used(consumer.pid)
+    seen = wanted - before
+    print(f"{seen:,} v2 events in records of {EVENTS_PER_RECORD:,}; load {os.getloadavg()[0]:.0f}")
+    for kind in KINDS:
+        print(f"  {kind:10} {(last[kind] - first[kind]) / seen * 1e6:5.1f} µs of CPU an event")
+    total = sum(last[kind] - first[kind] for kind in KINDS)
+    print(f"  together   {total / seen * 1e6:5.1f} µs: {seen / total:,.0f} events for each CPU second")
+
+
+if __name__ == "__main__":
+    main()
