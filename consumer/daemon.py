@@ -67,7 +67,7 @@ def properties(settings: Settings, worker: Worker) -> dict[str, str]:
     kinesis, consumer = settings.kinesis, settings.consumer
     found = {
         # Split on spaces, without quoting: relative to the daemon's working folder, so no path with spaces gets in.
-        "executableName": "./child",
+        "executableName": "/bin/sh ./child",  # read, not executed: the folder may be mounted noexec
         "processingLanguage": f"python/{sys.version_info.major}.{sys.version_info.minor}",
         "applicationName": worker.application,
         "streamName": worker.stream,

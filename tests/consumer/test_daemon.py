@@ -42,7 +42,7 @@ def test_properties(tmp_path: Path) -> None:
         ),
     )
     assert found == {
-        "executableName": "./child",
+        "executableName": "/bin/sh ./child",
         "processingLanguage": f"python/{sys.version_info.major}.{sys.version_info.minor}",
         "applicationName": "vpcflow-flow-logs",
         "streamName": "flow-logs",
@@ -78,7 +78,7 @@ def test_launcher_runs_where_the_supervisor_was_started(tmp_path: Path, monkeypa
     monkeypatch.chdir(there)
     written(tmp_path, settings(KINESIS__STREAM="s", KINESIS__REGION="r"))
     # As the daemon does it: relative to its working folder, split on spaces.
-    done = subprocess.run(["./child"], cwd=tmp_path / "a folder", capture_output=True, text=True, check=True)
+    done = subprocess.run(["/bin/sh", "./child"], cwd=tmp_path / "a folder", capture_output=True, text=True, check=True)
     assert done.stdout == f"{there}\n"
 
 

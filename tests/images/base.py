@@ -1,9 +1,10 @@
 """Stand-ins for the base images, which no package registry has: Debian's packages, laid out as the official ones are.
 
-| Stand-in | for | what is alike |
+| Stand-in | for | alike in |
 |---|---|---|
 | `PYTHON` | python:3.13-slim-trixie | Debian trixie without manual pages, Python 3.13 as `python`, venv, apt |
-| `LAMBDA` | public.ecr.aws/lambda/python:3.13 | Python 3.13 with pip in /var/lang, the runtime client and boto3 in /var/runtime, /var/task, the entry point |
+| `LAMBDA` | public.ecr.aws/lambda/python:3.13 | Python 3.13 with pip in /var/lang, the real runtime client and boto3 in
+/var/runtime, the code's place /var/task, the entry point |
 """
 
 from __future__ import annotations
@@ -18,16 +19,21 @@ from tests.images.engine import Engine
 from vpcflow.stack.cache import fingerprint
 from vpcflow.stack.errors import StackError
 
-__all__ = ["LAMBDA", "PYTHON", "make_lambda", "make_python", "secrets"]
+__all__ = ["LAMBDA", "PYTHON", "ROOT", "make_lambda", "make_python", "secrets"]
 
 PYTHON, LAMBDA = "stand-in/python:3.13-slim-trixie", "stand-in/lambda-python:3.13"
 
 _HERE = Path(__file__).parent
-_ROOT = _HERE.parents[1]
+ROOT = _HERE.parents[1]
 _RUN = "case $(readlink -f /etc/resolv.conf) in /run/*) ;; *) mount -n -t tmpfs tmpfs /run ;; esac;"
 _SUITE = "trixie"
 _PACKAGES = "ca-certificates,netbase,tzdata,python3.13,python3.13-venv"
-_CLEAN = 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };'  # as Debian's own image has it
+# As Debian's own image has it: apt keeps nothing of what it fetched.
+_CLEAN = """\
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
 _LEFT_OUT = ("man", "doc", "locale")
 # What the runtime of AWS brings: its client, and boto3 with all that it needs.
 _RUNTIME = (
@@ -84,7 +90,7 @@ def make_lambda(engine: Engine) -> None:
     """Give the engine the stand-in for Lambda's image, on that for Python's. Raises StackError."""
     context = engine.work / "lambda"
     context.mkdir()
-    (context / "runtime.txt").write_text(_locked(_ROOT / "requirements" / "test.txt", _RUNTIME))
+    (context / "runtime.txt").write_text(_locked(ROOT / "requirements" / "test.txt", _RUNTIME))
     engine.build(
         _HERE / "lambda-base.Dockerfile", context, LAMBDA, f"--build-arg=BASE={PYTHON}", secrets=secrets(engine)
     )
