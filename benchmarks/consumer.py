@@ -1,7 +1,7 @@
 """CPU time of a consumer for an event, by process: what a worker needs, without the emulator that feeds it.
 
     python benchmarks/consumer.py
-    python benchmarks/consumer.py --events 800000
+    python benchmarks/consumer.py --events 400000 --each 1000
 
 A real consumer (KCL daemon and one child for each of two shards) reads an emulated Kinesis stream and writes into a real
 engine. The emulator is slow with large records, so events a second say nothing here; CPU seconds do, also on a busy machine.
@@ -16,7 +16,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from memory import EVENTS_PER_RECORD, family, fill, settings_of, until
+from memory import family, fill, settings_of, until
 
 from vpcflow import wiring
 from vpcflow.demo.consumer import ConsumerProcess
@@ -41,12 +41,13 @@ def used(root: int) -> dict[str, float]:
 def main() -> None:
     """Read the command line, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=400_000)
-    events = parser.parse_args().events
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--each", type=int, default=100, help="events in a record (100)")
+    options = parser.parse_args()
     with ExitStack() as exits:
         stack = exits.enter_context(Stack("elasticsearch", kinesis=True, progress=print))
         work = Path(exits.enter_context(tempfile.TemporaryDirectory()))
-        wanted = fill(stack, events)
+        wanted = fill(stack, options.events, options.each)
         path = work / "vpcflow.toml"
         path.write_text(settings_of(stack, stack.engine_url, work), encoding="utf-8")
         settings = load(path, {}).settings
@@ -66,7 +67,7 @@ def main() -> None:
         until(lambda: count() >= wanted, 900, "not everything arrived")
         last = used(consumer.pid)
     seen = wanted - before
-    print(f"{seen:,} v2 events in records of {EVENTS_PER_RECORD:,}; load {os.getloadavg()[0]:.0f}")
+    print(f"{seen:,} v2 events in records of {options.each:,}; load {os.getloadavg()[0]:.0f}")
     for kind in KINDS:
         print(f"  {kind:10} {(last[kind] - first[kind]) / seen * 1e6:5.1f} µs of CPU an event")
     total = sum(last[kind] - first[kind] for kind in KINDS)

@@ -137,14 +137,14 @@ def settings_of(stack: Stack, url: str, work: Path) -> str:
     )
 
 
-def fill(stack: Stack, events: int) -> int:
+def fill(stack: Stack, events: int, each: int = EVENTS_PER_RECORD) -> int:
     """Make the stream and its leases, put the events; return how many documents they make."""
     generator = Generator(
         GeneratorOptions(
             events=events,
             start=CLOCK.wall_ms() // 1000 - 1200,
             columns=FORMATS["v2"],
-            payload_events=EVENTS_PER_RECORD,
+            payload_events=each,
             broken=0.0,
         )
     )
