@@ -196,8 +196,11 @@ class LocalStackCloud:
     def log_group(self) -> LogGroup:
         return _LogGroup(self, f"/vpc/{self.named('group')}")
 
-    def delivery(self, function: Function | None, to: Bucket | Endpoint, errors: Bucket) -> Delivery:
+    def delivery(
+        self, function: Function | None, to: Bucket | Endpoint, errors: Bucket, source: Named | None = None
+    ) -> Delivery:
         assert isinstance(to, Bucket), "LocalStack's Firehose sends no key to endpoints"
+        assert source is None, "LocalStack's Firehose takes most of a minute to read a stream"
         firehose, name = self.client("firehose"), self.named("delivery")
         destination: dict[str, Any] = {
             "RoleARN": ROLE,

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from tests.firehose.emulator.bucket import S3Bucket
 from tests.firehose.emulator.destinations import S3Destination
 from tests.firehose.emulator.http_endpoint import Endpoint as HttpEndpoint
 from tests.firehose.emulator.http_endpoint import HttpDestination
-from tests.firehose.emulator.invocation import FUNCTION_ERROR, TIMED_OUT, InvocationFailed
+from tests.firehose.emulator.invocation import FUNCTION_ERROR, TIMED_OUT, InvocationFailed, Invoke
 from tests.firehose.emulator.processor import Processing
 from tests.firehose.emulator.stream import DeliveryStream
-from tests.integration.cloud import Bucket, Delivery, Endpoint, Function
+from tests.integration.cloud import Bucket, Delivery, Endpoint, Function, Named
 from tests.integration.localstack_cloud import LocalStackCloud
 from vpcflow.clock import FakeClock
 
@@ -26,18 +28,25 @@ __all__ = ["OwnFirehoseCloud"]
 class OwnFirehoseCloud(LocalStackCloud):
     """LocalStack but for Firehose."""
 
-    def delivery(self, function: Function | None, to: Bucket | Endpoint, errors: Bucket) -> Delivery:
-        return OwnDelivery(self, function, to, errors)
+    def delivery(
+        self, function: Function | None, to: Bucket | Endpoint, errors: Bucket, source: Named | None = None
+    ) -> Delivery:
+        return OwnDelivery(self, function, to, errors, source)
 
 
 class OwnDelivery:
     """A strict delivery stream. `stream`: the emulator, to be looked at."""
 
     def __init__(
-        self, cloud: OwnFirehoseCloud, function: Function | None, to: Bucket | Endpoint, errors: Bucket
+        self,
+        cloud: OwnFirehoseCloud,
+        function: Function | None,
+        to: Bucket | Endpoint,
+        errors: Bucket,
+        source: Named | None,
     ) -> None:
-        self._cloud = cloud
-        self._source = cloud.stream()
+        self._cloud, self._reads = cloud, source is not None
+        self._source = source or cloud.stream()
         self.arn = self._source.arn
         if isinstance(to, Bucket):
             destination, bucket = S3Destination(seconds=60), to
@@ -52,26 +61,34 @@ class OwnDelivery:
             bucket=_Split(S3Bucket(cloud.client("s3"), bucket.name), S3Bucket(cloud.client("s3"), errors.name)),
             prefix="delivered/",
             error_prefix="errors/!{firehose:error-output-type}/",
+            kinesis="" if source is None else source.name,
         )
-        kinesis = cloud.client("kinesis")
-        (shard,) = kinesis.list_shards(StreamName=self._source.name)["Shards"]
-        self._iterator = kinesis.get_shard_iterator(
-            StreamName=self._source.name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
+        self._read: dict[str, str] = {}
 
     def settle(self) -> None:
         """Take what was sent, and let time pass until nothing waits."""
-        kinesis = self._cloud.client("kinesis")
-        while True:
-            answer = kinesis.get_records(ShardIterator=self._iterator)
-            self._iterator = answer["NextShardIterator"]
-            for record in answer["Records"]:
-                self.stream.put_record_batch([record["Data"]])
-            if not answer["Records"] and not answer["MillisBehindLatest"]:
-                break
+        for shard in self._cloud.client("kinesis").list_shards(StreamName=self._source.name)["Shards"]:
+            for record in self._unread(shard["ShardId"]):
+                if self._reads:
+                    self.stream.put_records([(record["Data"], record["PartitionKey"])])
+                else:
+                    self.stream.put_record_batch([record["Data"]])
         self.stream.drain()
 
-    def _invoke(self, function: Function):  # noqa: ANN202
+    def _unread(self, shard: str) -> Iterator[dict[str, Any]]:
+        kinesis, name = self._cloud.client("kinesis"), self._source.name
+        if shard not in self._read:
+            self._read[shard] = kinesis.get_shard_iterator(
+                StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+        while True:
+            answer = kinesis.get_records(ShardIterator=self._read[shard])
+            self._read[shard] = answer["NextShardIterator"]
+            yield from answer["Records"]
+            if not answer["Records"] and not answer["MillisBehindLatest"]:
+                return
+
+    def _invoke(self, function: Function) -> Invoke:
         def invoke(payload: bytes) -> bytes:
             failed, said = self._cloud.call(function.name, payload)
             if failed:
