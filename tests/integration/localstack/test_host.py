@@ -40,31 +40,26 @@ def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     return met
 
 
-def started(folder: Path) -> tuple[subprocess.Popen[bytes], str, dict[int, str]]:
-    """Start the program with a folder for temporary files; return it, the address, and all processes that came of it."""
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE
-    )
-    assert program.stdout is not None
-    said = program.stdout.readline().decode().split()
-    assert said, "it did not start"
-    return program, said[1], descendants(program.pid)
-
-
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
 def test_nothing_is_left_however_it_ends(localstack: LocalStack, tmp_path: Path, ending: signal.Signals) -> None:
-    program, url, processes = started(tmp_path)
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        said = program.stdout.readline().decode().split()
+        processes = descendants(program.pid)
+        addresses = listening(processes)
+        program.send_signal(ending)
+        assert program.wait(timeout=60) != 0
+    assert said, "it did not start"
     commands = " ".join(processes.values())
     for each in ("localstack.runtime.main", "kinesis-local", "DynamoDBLocal.jar", "awslambdaric"):
         assert each in commands
-    addresses = listening(processes)
     assert len(addresses) >= 4
     assert all(addresses.values()), addresses
-    program.send_signal(ending)
-    assert program.wait(timeout=60) != 0
     assert soon(lambda: not alive(processes)), alive(processes)
     assert soon(lambda: not list(tmp_path.iterdir())), list(tmp_path.iterdir())
-    assert not answers(url)
+    assert not answers(said[1])
     assert answers(localstack.url)  # which is another
 
 
