@@ -42,7 +42,7 @@
 {{- end }}
 
 {{- define "vpcflow-consumer.rules.stop" -}}
-{{- $grace := int64 (default 10000 (dig "consumer" "shutdown_grace_milliseconds" 10000 .Values.settings)) -}}
+{{- $grace := int64 (default 10000 (get (default dict .Values.settings.consumer) "shutdown_grace_milliseconds")) -}}
 {{- $least := add (div (add $grace 999) 1000) 15 -}}
 {{- if le (int64 .Values.terminationGracePeriodSeconds) $least -}}
 {{- fail (printf "terminationGracePeriodSeconds: %d is too short: set more than %d, which is settings.consumer.shutdown_grace_milliseconds (%d) and 15 seconds for the daemon and its children to end" (int64 .Values.terminationGracePeriodSeconds) $least $grace) -}}
