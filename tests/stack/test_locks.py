@@ -48,7 +48,7 @@ def test_the_npm_lock_has_a_sum_for_every_package() -> None:
     assert all(each["integrity"].startswith("sha512-") for each in packages.values())
 
 
-@pytest.mark.parametrize("part", ["ecj", "dynamodb", "elasticsearch", "opensearch", "elasticsearch8"])
+@pytest.mark.parametrize("part", ["ecj", "dynamodb", "localstack", "elasticsearch", "opensearch", "elasticsearch8"])
 def test_the_maven_lock_has_a_sum_for_every_file(part: str) -> None:
     found = maven.locked(part)
     assert found

@@ -5,6 +5,7 @@ LocalStack's installers leave out what is there already. Everything that it writ
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from importlib import resources
@@ -16,7 +17,8 @@ from vpcflow.stack.cache import Cache, Progress
 
 __all__ = ["KINESIS_VERSION", "PLUGIN", "fill"]
 
-KINESIS_VERSION = "0.6.2"
+_STACK = resources.files("vpcflow.stack") / "data"
+KINESIS_VERSION: str = json.loads((_STACK / "package.json").read_text())["dependencies"]["kinesis-local"]
 """Of the part `kinesis`. LocalStack looks for a folder of that name."""
 
 PLUGIN = Path(__file__).resolve().parent / "plugin"
@@ -35,7 +37,7 @@ def fill(root: Path, cache: Cache, progress: Progress) -> None:
     package = parts.kinesis(cache, progress)
     _link(libraries / "kinesis-local" / KINESIS_VERSION / "node_modules" / "kinesis-local", package)
     _dynamodb(libraries / "dynamodb-local" / "2", parts.dynamodb(cache, progress), part.agent(cache, progress))
-    (root / "loopback.cjs").write_text((resources.files("vpcflow.stack") / "data" / "loopback.cjs").read_text())
+    (root / "loopback.cjs").write_text((_STACK / "loopback.cjs").read_text())
     (root / "tmp").mkdir()
     without = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PLUGIN, root / "plugin", ignore=without)
