@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def make_lambda(engine: Engine) -> None:
     """Give the engine the stand-in for Lambda's image, on that for Python's. Raises StackError."""
     context = engine.work / "lambda"
     context.mkdir()
+    shutil.copy(_HERE / "lambda-entrypoint.sh", context)
     (context / "runtime.txt").write_text(_locked(ROOT / "requirements" / "test.txt", _RUNTIME))
     engine.build(
         _HERE / "lambda-base.Dockerfile", context, LAMBDA, f"--build-arg=BASE={PYTHON}", secrets=secrets(engine)

@@ -5,9 +5,8 @@ COPY runtime.txt /src/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pip,target=/etc/pip.conf \
     python -m venv /var/lang \
  && /var/lang/bin/pip install --no-cache-dir --no-deps --require-hashes --target /var/runtime -r /src/runtime.txt \
- && mkdir -p /var/task /opt/python \
- && printf '#!/bin/sh\nexport _HANDLER="$1"\nexec /var/lang/bin/python3 -m awslambdaric "$_HANDLER"\n' > /lambda-entrypoint.sh \
- && chmod 755 /lambda-entrypoint.sh
+ && mkdir -p /var/task /opt/python
+COPY lambda-entrypoint.sh /
 ENV PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin \
     PYTHONPATH=/var/task:/opt/python:/var/runtime \
     LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime LANG=en_US.UTF-8 TZ=:/etc/localtime

@@ -29,21 +29,6 @@ REGION = "eu-west-1"
 # As Lambda has it: a user that is nobody's, a file system that is read only but for /tmp.
 ALONE = ["--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=all", "--user=993:990"]
 COLUMNS = HEADER.replace("-", "_").split()
-    "version",
-    "account_id",
-    "interface_id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log_status",
-]
 
 
 class Image(Function):
@@ -168,6 +153,8 @@ def test_a_function_finds_its_code_compiled(
     said = container_engine.docker(
         "run", "--rm", *ALONE, "--entrypoint=python3", lambda_image(target), "-v", "-c", "import vpcflow.settings.load"
     )
-    sources = [line for line in said.splitlines() if "code object from '/var/task" in line]
+    sources = [
+        line for line in said.splitlines() if "code object from" in line and "/var/task/" in line and ".pyc" not in line
+    ]
     assert not sources, sources[:5]
     assert "/var/task/vpcflow/settings/__pycache__/load.cpython-313.pyc" in said
