@@ -76,9 +76,10 @@ def _read(version: str, name: str) -> dict[str, Any]:
 
 @cache
 def _definitions(version: str) -> Registry[Any]:
-    return Resource.from_contents(_read(version, "_definitions")) @ Registry()
+    return (Resource.from_contents(_read(version, "_definitions")) @ Registry()).crawl()
 
 
+@cache
 def _schema(version: str, api_version: str, kind: str) -> dict[str, Any]:
     group, slash, rest = api_version.partition("/")
     name = f"{kind.lower()}-{group.partition('.')[0]}-{rest}" if slash else f"{kind.lower()}-{group}"

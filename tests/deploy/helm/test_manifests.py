@@ -27,13 +27,13 @@ def test_helm_finds_nothing(name: str, tmp_path: Path) -> None:
 
 
 @EACH
-def test_each_version_of_kubernetes_takes_every_manifest(name: str, tmp_path: Path) -> None:
+def test_the_oldest_and_the_newest_kubernetes_take_every_manifest(name: str, tmp_path: Path) -> None:
     chosen = versions()
     chosen = chosen[chosen.index(OLDEST.removesuffix(".0")) :]
     assert len(chosen) >= 5
     found = [
         f"{version} {manifest['kind']}: {complaint}"
-        for version in (chosen[0], chosen[len(chosen) // 2], chosen[-1])
+        for version in (chosen[0], chosen[-1])
         for manifest in rendered(VALUES[name], tmp_path, f"{version}.0").manifests
         for complaint in complaints(manifest, version)
     ]
@@ -145,7 +145,7 @@ def _metric() -> str:
     from vpcflow.metrics.prometheus import exposition
 
     own = Tally()
-    own.set(catalog.MILLISECONDS_BEHIND, 1, shard="shardId-000000000000")
+    own.set(catalog.MILLISECONDS_BEHIND_LATEST, 1, shard="shardId-000000000000")
     body, _ = exposition(own.snapshot, "")
     return re.search(r'^(\w+)\{shard="shardId-000000000000"\} 1', body.decode(), re.MULTILINE)[1]  # type: ignore[index]
 
@@ -158,10 +158,8 @@ def test_autoscaling_follows_the_lag_up_to_the_number_of_shards(tmp_path: Path) 
     (metric,) = spec["metrics"]
     assert metric["pods"]["metric"]["name"] == _metric()
     assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "60000"}
-    assert (
-        spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"]
-        > spec["behavior"]["scaleUp"]["stabilizationWindowSeconds"]
-    )
+    calm = {way: rule["stabilizationWindowSeconds"] for way, rule in spec["behavior"].items()}
+    assert calm["scaleDown"] > calm["scaleUp"]
 
 
 def test_keda_asks_prometheus_for_the_same(tmp_path: Path) -> None:
@@ -182,11 +180,9 @@ def test_keda_asks_prometheus_for_the_same(tmp_path: Path) -> None:
 
 def _selectors(made: Rendered) -> list[dict[str, str]]:
     found = [made.of("StatefulSet")["spec"]["selector"]["matchLabels"], made.of("Service")["spec"]["selector"]]
-    found += [
-        made.of(kind)["spec"]["selector"]["matchLabels"]
-        for kind in ("PodDisruptionBudget", "PodMonitor")
-        if made.has(kind)
-    ]
+    for kind in ("PodDisruptionBudget", "PodMonitor"):
+        if made.has(kind):
+            found.append(made.of(kind)["spec"]["selector"]["matchLabels"])
     found += [each["labelSelector"]["matchLabels"] for each in made.pod["spec"]["topologySpreadConstraints"]]
     if made.has("NetworkPolicy"):
         found.append(made.of("NetworkPolicy")["spec"]["podSelector"]["matchLabels"])
