@@ -79,6 +79,7 @@ KINDS = [
     "sqs and s3",
     "fifo",
     *[pytest.param(name, marks=pytest.mark.stack) for name in ("stack_elasticsearch", "stack_opensearch")],
+    pytest.param("stack_elasticsearch8", marks=[pytest.mark.stack, pytest.mark.slow]),
 ]
 
 

@@ -20,7 +20,10 @@ from vpcflow.sink.engine import EngineOptions, EngineSink
 from vpcflow.types import Answer, Bulk, Origin
 
 FLOW = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
-STACK = [pytest.param(name, marks=pytest.mark.stack) for name in ("stack_elasticsearch", "stack_opensearch")]
+STACK = [
+    *[pytest.param(name, marks=pytest.mark.stack) for name in ("stack_elasticsearch", "stack_opensearch")],
+    pytest.param("stack_elasticsearch8", marks=[pytest.mark.stack, pytest.mark.slow]),
+]
 
 
 @dataclass
