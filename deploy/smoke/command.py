@@ -8,7 +8,8 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -120,6 +121,8 @@ def _run(
         account = Rehearsal(_say, region=region, answers=_answers(run, region))
     elif account is None:
         account = Aws(region=given.region, profile=given.profile)
+        if given.profile:
+            os.environ["AWS_PROFILE"] = given.profile  # for the secret of the search engine, too
     patience = Patience(clock, once=given.dry_run)
     if given.remove:
         return _remove(run, account, patience)
@@ -131,9 +134,10 @@ def _run(
         run=run, events=given.events, minutes=given.minutes, architecture=given.architecture,
         probes=not given.no_probes, keep=given.keep,
     )  # fmt: skip
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
-    return Run(choices, account, patience, say=_say, pack=pack if not given.dry_run else _not_packed,
-               engine=_engine(given, run)).go()  # fmt: skip
+    packing = _not_packed if given.dry_run else pack
+    going = Run(choices, account, patience, say=_say, pack=packing, engine=_engine(given, run))
+    with _stopped_by_sigterm():
+        return going.go()
 
 
 def _remove(run: str, account: Account, patience: Patience) -> int:
@@ -163,7 +167,6 @@ def _engine(given: argparse.Namespace, run: str) -> Engine | None:
 
     def reach(bucket: str) -> Target:
         from vpcflow.settings.load import load
-        from vpcflow.wiring import sink
 
         variables = {"VPCFLOW_ELASTICSEARCH__HOSTS": given.target, "VPCFLOW_INDEX__NAME": index}
         if way == "api-key":
@@ -175,7 +178,7 @@ def _engine(given: argparse.Namespace, run: str) -> Engine | None:
             variables = {name: text for name, text in variables.items() if "secretsmanager" not in text}
         aws = {name: os.environ[name] for name in ("AWS_REGION", "AWS_PROFILE") if name in os.environ}
         aws |= {"AWS_REGION": given.region} if given.region else {}
-        return Target(sink(load(None, {**aws, **variables}).settings), index, bucket)
+        return Target(load(None, {**aws, **variables}).settings, bucket)
 
     return Engine(parameters=parameters, index=index, reach=reach)
 
@@ -223,8 +226,18 @@ def _answers(run: str, region: str) -> dict[str, dict[str, object]]:
     }
 
 
-def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let a SIGTERM do what Ctrl-C does."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(line: str) -> None:

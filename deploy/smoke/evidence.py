@@ -14,7 +14,8 @@ from vpcflow.codec.origins import kinesis_origin
 from vpcflow.demo.proof import Found, aggregations, found
 from vpcflow.errors import VpcFlowError
 from vpcflow.generate.manifest import FINGERPRINT_BITS, Manifest, Sums, fingerprint
-from vpcflow.sink.engine import EngineSink
+from vpcflow.settings.model import Settings
+from vpcflow.wiring import sink, template
 
 __all__ = ["Delivered", "Streamed", "Target", "objects"]
 
@@ -123,9 +124,15 @@ class Streamed:
 class Target:
     """Documents of one bucket's objects in a search engine."""
 
-    def __init__(self, engine: EngineSink, index: str, bucket: str) -> None:
-        """Ask nothing yet."""
-        self._engine, self._index, self._bucket = engine, index, bucket
+    def __init__(self, settings: Settings, bucket: str) -> None:
+        """Ask nothing yet. settings: of the engine, and of the data stream, which is the run's own."""
+        self._settings, self._engine = settings, sink(settings)
+        self._index, self._bucket, self._template = settings.index.name, bucket, ""
+
+    def prepare(self) -> None:
+        """Put the index template of the data stream. Raises SinkUnavailable, SinkRefused."""
+        self._template, body = template(self._settings, self._engine)
+        self._engine.ensure_template(self._template, body)
 
     def found(self) -> Found:
         """Return all that the proof needs."""
@@ -139,10 +146,17 @@ class Target:
             return False
         return self.found().documents >= manifest.documents
 
-    def remove(self) -> str:
-        """Delete the data stream; return what is left if that cannot be done."""
-        try:
-            reply = self._engine.request("DELETE", f"/_data_stream/{self._index}")
-        except VpcFlowError as error:
-            return f"data stream {self._index}: {error}"
-        return "" if reply.ok or reply.status == 404 else f"data stream {self._index}: HTTP {reply.status}"  # noqa: PLR2004
+    def remove(self) -> list[str]:
+        """Delete data stream and template; return what is left, with the reason."""
+        paths = {f"data stream {self._index}": f"/_data_stream/{self._index}"}
+        if self._template:
+            paths[f"index template {self._template}"] = f"/_index_template/{self._template}"
+        left = []
+        for what, path in paths.items():
+            try:
+                reply = self._engine.request("DELETE", path)
+                if not reply.ok and reply.status != 404:  # noqa: PLR2004
+                    left.append(f"{what}: HTTP {reply.status}")
+            except VpcFlowError as error:
+                left.append(f"{what}: {error}")
+        return left

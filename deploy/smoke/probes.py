@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from deploy.smoke.account import Account
+from deploy.smoke.account import Account, AwsError
 from deploy.smoke.evidence import objects
 
 __all__ = ["BEHAVIOURS", "Finding", "Probes", "Seen"]
@@ -61,7 +61,9 @@ class Probes:
         data = [{"Data": f"record {number}\n".encode()} for number in range(_RECORDS)]
         for behaviour in BEHAVIOURS:
             stream = f"{self._run}-{behaviour}"
-            self._account.call("firehose", "PutRecordBatch", DeliveryStreamName=stream, Records=data)
+            answer = self._account.call("firehose", "PutRecordBatch", DeliveryStreamName=stream, Records=data)
+            if answer.get("FailedPutCount"):
+                raise AwsError(f"firehose:PutRecordBatch: {stream}: {answer['FailedPutCount']} records were not taken")
         self._account.call("sqs", "SendMessage", QueueUrl=self._queue, MessageBody="a message")
 
     def look(self) -> bool:

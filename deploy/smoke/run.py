@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.smoke import cost
-from deploy.smoke.account import Account
+from deploy.smoke.account import Account, AwsError
 from deploy.smoke.assumptions import ASSUMPTIONS, listed, within
 from deploy.smoke.evidence import Delivered, Streamed, Target
 from deploy.smoke.patience import Patience
@@ -117,11 +117,19 @@ class Run:
             call("logs", "CreateLogStream", logGroupName=group, logStreamName=stream)
             for at in range(0, len(events), _PUT_AT_ONCE):
                 rows = [{"timestamp": one.ms, "message": one.message} for one in events[at : at + _PUT_AT_ONCE]]
-                call("logs", "PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=rows)
+                answer = call("logs", "PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=rows)
+                if refused := answer.get("rejectedLogEventsInfo"):
+                    raise AwsError(
+                        f"logs:PutLogEvents: {stream}: events were not taken: {refused}; is this clock right?"
+                    )
         if self._engine:
             self._step(f"{self._choices.events} more as objects into the forwarder's bucket")
             bucket = outputs["FlowLogDestination"].rpartition(":")[2]
             self._target = self._engine.reach(bucket)
+            if self._account.rehearsing:
+                self._say("    the search engine gets an index template for a data stream of the run")
+            else:
+                self._target.prepare()
             for key, data in planted.files:
                 call("s3", "PutObject", Bucket=bucket, Key=key, Body=data)
         if not self._choices.probes:
@@ -225,8 +233,8 @@ class Run:
         except KeyboardInterrupt:
             self._say(f"LEFT: whatever is named {self._choices.run}, because this was stopped, too: {again}")
             raise
-        if self._target and not self._account.rehearsing and (wrong := self._target.remove()):
-            left.append(wrong)
+        if self._target and not self._account.rehearsing:
+            left += self._target.remove()
         for line in left:
             self._say(f"LEFT: {line}")
         if left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -102,6 +103,17 @@ def test_stopped_in_the_middle(run: Runs, world: World, at: str) -> None:
     assert err.endswith("stopped\n")
     assert "nothing is left" in said
     assert world.left() == []
+
+
+@pytest.mark.slow
+def test_ended_by_a_supervisor(run: Runs, world: World) -> None:
+    world.interrupt_at, world.interrupt_by = "logs:PutLogEvents", signal.SIGTERM
+    before = signal.getsignal(signal.SIGTERM)
+    code, said, _ = run()
+    assert code == 130
+    assert "nothing is left" in said
+    assert world.left() == []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow

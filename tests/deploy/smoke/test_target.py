@@ -15,8 +15,9 @@ from tests.eventsources.flows import our_handler
 from tests.runtime.context import Context
 from vpcflow.settings.load import load
 from vpcflow.stack import Stack
-from vpcflow.wiring import sink, template
+from vpcflow.wiring import sink
 
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:forwarder"
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 
@@ -29,18 +30,13 @@ def test_the_documents_are_in_the_engine(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     url = stack_elasticsearch.engine_url
-    settings = load(
-        None, {"VPCFLOW_ELASTICSEARCH__HOSTS": url, "VPCFLOW_INDEX__NAME": "logs-aws.vpcflow-smoke"}
-    ).settings
-    engine = sink(settings)
-    name, body = template(settings, engine)
-    engine.ensure_template(name, {**body, "index_patterns": ["logs-aws.vpcflow-smoke*"]})
+    engine = sink(load(None, {"VPCFLOW_ELASTICSEARCH__HOSTS": url}).settings)
 
     def forward(variables: Mapping[str, str], event: dict[str, Any]) -> None:
         ours = {key: value for key, value in variables.items() if key.startswith("VPCFLOW_")}
         ours |= {"VPCFLOW_DEADLETTERS__BUCKET": variables["dead"], "VPCFLOW_DEADLETTERS__S3_ENDPOINT": world.url}
         ours |= {"VPCFLOW_OBJECTS__S3_ENDPOINT": world.url, "VPCFLOW_FORWARDER__CONTINUE_QUEUE_URL": ""}
-        answer = our_handler(world.clock, ours)(event, Context(world.clock, 60))
+        answer = our_handler(world.clock, ours)(event, Context(world.clock, 60, FUNCTION))
         assert answer == {"batchItemFailures": []}
 
     world.forward = forward if forwards else None
@@ -66,4 +62,6 @@ def test_the_documents_are_in_the_engine(
         assert code == 70
         assert re.search(r"BAD\s+S3, SQS, forwarder: every good event is there, once", said)
     assert world.left() == []
-    assert not engine.request("GET", "/_data_stream/logs-aws.vpcflow-smoke*").body["data_streams"]
+    streams: Any = engine.request("GET", "/_data_stream/logs-aws.vpcflow-smoke*").body
+    assert streams["data_streams"] == []
+    assert "vpcflow-smoke" not in str(engine.request("GET", "/_index_template").body)

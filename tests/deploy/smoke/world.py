@@ -1,4 +1,4 @@
-"""An AWS for a smoke run: moto for what it has, our emulators for Firehose and functions, templates as CloudFormation reads them.
+"""An AWS for a smoke run: moto for what it has, our emulators for Firehose and functions, templates as CloudFormation reads.
 
 Calls go through boto3 where moto answers; those of CloudFormation and Firehose are held against botocore's model of the API.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -68,7 +69,7 @@ class World:
         self.streams: dict[str, DeliveryStream] = {}
         self.clock = WorldClock(self.streams)
         self.refused: dict[tuple[str, str], str] = {}
-        self.interrupt_at = ""
+        self.interrupt_at, self.interrupt_by = "", signal.SIGINT
         self.lose = 0
         self.calls: list[str] = []
         self.status = ""
@@ -84,7 +85,7 @@ class World:
         self.calls.append(name)
         if name == self.interrupt_at:
             self.interrupt_at = ""
-            raise KeyboardInterrupt
+            signal.raise_signal(self.interrupt_by)
         for (refused, start), code in self.refused.items():
             if refused == name and str(next(iter(given.values()), "")).startswith(start):
                 error = AwsError(f"{name}: {code}: because this test says so; try again later")
