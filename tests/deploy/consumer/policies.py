@@ -26,16 +26,23 @@ TRUST = {
 FOR_OTHERS = {"DestinationRole"}
 
 
+def documents(stack: Stack) -> list[dict[str, Any]]:
+    """Return the documents of all policies, worked out, but not those of roles' trust."""
+    return [document for _, document in _documents(stack)]
+
+
+def _documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in stack.resources("AWS::IAM::Role").items():
+        for policy in role.get("Policies", []):
+            yield name, policy["PolicyDocument"]
+    for kind in ("AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+        for name, policy in stack.resources(kind).items():
+            yield name, policy["PolicyDocument"]
+
+
 def statements(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield where it is, and each statement of roles' and managed policies, worked out."""
-    documents = [
-        (name, policy["PolicyDocument"])
-        for name, role in stack.resources("AWS::IAM::Role").items()
-        for policy in role.get("Policies", [])
-    ]
-    for kind in ("AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
-        documents += [(name, policy["PolicyDocument"]) for name, policy in stack.resources(kind).items()]
-    for name, document in documents:
+    for name, document in _documents(stack):
         for statement in document["Statement"]:
             yield f"{name}: {statement['Sid']}", statement
 
@@ -67,8 +74,7 @@ def unknown_actions(stack: Stack) -> Iterator[str]:
     for where, statement in statements(stack):
         for action in listed(statement["Action"]):
             prefix, _, operation = action.partition(":")
-            service = {"kinesis": "kinesis", "ecr": "ecr"}.get(prefix, prefix)
-            if action not in checks.NO_OPERATIONS and operation not in checks._operations(service):
+            if action not in checks.NO_OPERATIONS and operation not in checks._operations(prefix):
                 yield f"{where}: no such action: {action}"
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.deploy.cases import DOMAIN, FORMAT, KEY, SECRET
 from tests.deploy.consumer import policies
-from tests.deploy.consumer.cases import CASES, CONSUMER, FLOWS, GROUP, READER, STREAM, TO, stack
+from tests.deploy.consumer.cases import CASES, CONSUMER, FLOWS, GROUP, READER, STACKS, STREAM, TO, stack
+from tests.deploy.template import Stack
 
 Allowed = dict[str, list[str]]
 MADE = "arn:aws:{}:eu-central-1:123456789012:{}"
@@ -127,3 +135,33 @@ def test_fargate_may_log_and_pull_and_the_task_gets_the_policy() -> None:
     plain = stack("ecs", CONSUMER).resources("AWS::IAM::Role")["TaskRole"]
     assert plain["ManagedPolicyArns"] == [CONSUMER["PolicyArn"]]
     assert "Policies" not in plain
+
+
+@pytest.fixture(scope="module")
+def iam(aws_url: str) -> Iterator[Any]:
+    client = boto3.client(
+        "iam",
+        endpoint_url=aws_url,
+        region_name="eu-central-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("stack_", STACKS)
+def test_the_grammar_of_policies(stack_: Stack, iam: Any) -> None:  # noqa: ANN401 - boto3 has no types
+    """An emulated IAM parses them, as IAM does when a stack is made."""
+    for document in policies.documents(stack_):
+        iam.create_policy(PolicyName=f"policy-{uuid.uuid4().hex}", PolicyDocument=json.dumps(document))
+    for role in stack_.resources("AWS::IAM::Role").values():
+        trusted = json.dumps(role["AssumeRolePolicyDocument"])
+        iam.create_role(RoleName=f"role-{uuid.uuid4().hex}", AssumeRolePolicyDocument=trusted)
+
+
+def test_the_emulated_iam_refuses_what_is_no_policy(iam: Any) -> None:  # noqa: ANN401 - boto3 has no types
+    (document,) = policies.documents(stack("permissions", READER))
+    document["Statement"][0]["Condition"] = {"StringEqual": {"aws:SourceAccount": "1"}}
+    with pytest.raises(ClientError, match="MalformedPolicyDocument"):
+        iam.create_policy(PolicyName=f"policy-{uuid.uuid4().hex}", PolicyDocument=json.dumps(document))
