@@ -74,6 +74,7 @@ def alarms() -> dict[str, str]:
             if alarm["Type"] == "AWS::CloudWatch::Alarm":
                 about = alarm["Properties"]
                 shown = re.sub(r"-[0-9]$", "-SLOT", about["AlarmName"]["Fn::Sub"].replace("${Name}", "NAME"))
+                assert found.get(shown, "") in ("", about["AlarmDescription"].strip()), "one Name, two alarms"
                 found[shown] = about["AlarmDescription"].strip()
     return found
 
