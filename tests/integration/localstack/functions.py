@@ -22,7 +22,7 @@ def handler(event, context):
         case "exit":
             os._exit(3)
         case "large":
-            return "x" * (6 * 1024 * 1024)
+            return "x" * (6 * 1024 * 1024 + 1000)
     return {
         "own": os.environ["OWN"],
         "arn": context.invoked_function_arn,
