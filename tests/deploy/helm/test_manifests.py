@@ -157,7 +157,7 @@ def test_autoscaling_follows_the_lag_up_to_the_number_of_shards(tmp_path: Path) 
     assert spec["scaleTargetRef"]["name"] == made.of("StatefulSet")["metadata"]["name"]
     (metric,) = spec["metrics"]
     assert metric["pods"]["metric"]["name"] == _metric()
-    assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "60000"}
+    assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "300000"}
     calm = {way: rule["stabilizationWindowSeconds"] for way, rule in spec["behavior"].items()}
     assert calm["scaleDown"] > calm["scaleUp"]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+import yaml
 
-from tests.deploy.helm.chart import CHART, VALUES, Rendered, rendered
+from tests.deploy.helm.chart import CHART, VALUES, Rendered, merged, rendered
 from vpcflow.settings.load import Loaded, load
 from vpcflow.settings.model import Settings
 from vpcflow.settings.secrets import Secret
@@ -87,3 +88,26 @@ def test_each_kind_of_value_arrives_as_it_was_given(tmp_path: Path) -> None:
     assert settings.elasticsearch.api_key.reveal() == "a2V5"
     assert settings.logs.level == "debug"
     assert "a2V5" not in made.settings
+
+
+def test_the_table_and_the_schema_name_each_value() -> None:
+    values = set(yaml.safe_load((CHART / "values.yaml").read_text()))
+    assert values == set(_schema()) - {"global"}
+    table = (CHART / "README.md").read_text()
+    named = {match.split(".")[0] for match in re.findall(r"`([a-zA-Z.]+)`", table)}
+    assert values <= named, values - named
+
+
+@pytest.mark.tools
+def test_the_values_of_the_page_are_taken(tmp_path: Path) -> None:
+    page = (CHART.parents[2] / "docs" / "kubernetes.md").read_text()
+    install, scaling = (
+        yaml.safe_load(block)
+        for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+        if block.startswith(("# flows.yaml", "shards:"))
+    )
+    made = rendered(merged(install, scaling), tmp_path)
+    assert made.of("HorizontalPodAutoscaler")["spec"]["maxReplicas"] == scaling["shards"]
+    assert _loaded(made, tmp_path).settings.deadletters.bucket == install["settings"]["deadletters"]["bucket"]
+    account = made.of("ServiceAccount")["metadata"]
+    assert "system:serviceaccount:logs:" + account["name"] in page
