@@ -125,7 +125,8 @@ class LocalStackCloud:
 
     def leases(self, stream: Named) -> None:
         seed_leases(self.endpoint, stream.name, self.endpoint, stream.name)
-        self.at_end(self.client("dynamodb").delete_table, TableName=stream.name)
+        for others in ("", "-CoordinatorState", "-WorkerMetricStats"):  # the KCL makes the latter two
+            self.at_end(self.client("dynamodb").delete_table, TableName=stream.name + others)
 
     def put(self, stream: Named, records: list[tuple[str, bytes]]) -> None:
         put_records(self.endpoint, stream.name, records)
@@ -134,6 +135,7 @@ class LocalStackCloud:
 
     def function(self, program: str, environ: Mapping[str, str], *, timeout: int = 60) -> Function:
         functions, name = self.client("lambda"), self.named(program)
+        self.at_end(self.client("logs").delete_log_group, logGroupName=f"/aws/lambda/{name}")
         given = {"NO_PROXY": "*", "no_proxy": "*", "AWS_EC2_METADATA_DISABLED": "true", **environ}
         made = functions.create_function(
             FunctionName=name,

@@ -49,7 +49,7 @@ def test_a_message_that_cannot_be_forwarded_reaches_the_dead_letter_queue(
     flows = cloud.bucket(tells=queue)
     for key, content in files:
         flows.put(key, content)
-    until(lambda: len(engine.documents()) == made.manifest.documents - 300 and not queue.waiting(), 90, "the others")
+    until(lambda: len(engine.documents()) == made.manifest.documents - 300 and not queue.waiting(), 180, "the others")
     missing = cloud.named("late")
     poison = notification(late, "0" * 32).replace('"flows"', json.dumps(missing))
     queue.redrive(dead, receives=2)
