@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,15 +45,21 @@ def wanted() -> tuple[int, ...]:
     return release(line[0])
 
 
+def _elsewhere(folder: Path) -> dict[str, str]:
+    """Return what keeps go's own counters out of the home folder; where `go env -w` keeps proxies stays what it was."""
+    settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "go" / "env"
+    return {"XDG_CONFIG_HOME": str(folder), "GOENV": os.environ.get("GOENV") or str(settings)}
+
+
 def enough(command: str | Path) -> Go | None:
     """Return the toolchain behind a command if it is new enough: told by itself, not one that it would download."""
-    environ = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    try:
-        done = subprocess.run(
-            [command, "env", "GOVERSION"], env=environ, cwd="/", capture_output=True, text=True, check=False, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    asked = [command, "env", "GOVERSION"]
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {**os.environ, **_elsewhere(Path(folder)), "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+        try:
+            done = subprocess.run(asked, env=environ, cwd="/", capture_output=True, text=True, check=False, timeout=60)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
     version = done.stdout.strip()
     return Go(Path(command), version) if done.returncode == 0 and release(version) >= wanted() else None
 
@@ -75,13 +82,13 @@ def _environment(stage: Path) -> dict[str, str]:
     """Return an environment in which go writes below one folder only; proxies and certificates stay the machine's."""
     return {
         **os.environ,
+        **_elsewhere(stage / "config"),
         "GOPATH": str(stage / "path"),
         "GOMODCACHE": str(stage / "path" / "mod"),
         "GOCACHE": str(stage / "cache"),
         "GOTMPDIR": str(stage),
         "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false -trimpath",
         "GOTOOLCHAIN": "local",
-        "GOTELEMETRY": "off",
         "GOWORK": "off",
         "GOBIN": "",
         "CGO_ENABLED": "0",

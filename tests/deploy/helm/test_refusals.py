@@ -47,7 +47,7 @@ def _engine(**keys: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a settin
         (LETTERS, "persistence.enabled: dead letters of kind file need a volume"),
         ({"settings": {"deadletters": {"kind": ""}}}, "settings.deadletters.kind: say where"),
         ({"settings": {"deadletters": {"kind": "s3", "bucket": ""}}}, "settings.deadletters.bucket: name"),
-        ({"settings": {"deadletters": {"kind": "sqs"}}}, "kind sqs wants queue_url"),
+        ({"settings": {"deadletters": {"kind": "sqs"}}}, "settings.deadletters.queue_url: name the URL"),
         ({"serviceAccount": {"roleArn": "vpcflow"}}, "roleArn"),
         ({"settings": {"bulk": {"max_bytes": {"a": 1}}}}, "settings.bulk.max_bytes: a table is no value"),
     ],

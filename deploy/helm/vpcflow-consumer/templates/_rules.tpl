@@ -58,8 +58,8 @@
 {{- if and (eq $kind "s3") (not $letters.bucket) -}}
 {{- fail "settings.deadletters.bucket: name the bucket of the dead letters" -}}
 {{- end -}}
-{{- if and (eq $kind "sqs") (not (and $letters.queue_url $letters.bucket)) -}}
-{{- fail "settings.deadletters: kind sqs wants queue_url, and bucket for large letters" -}}
+{{- if and (eq $kind "sqs") (not $letters.queue_url) -}}
+{{- fail "settings.deadletters.queue_url: name the URL of the queue of the dead letters; large ones want settings.deadletters.bucket, too" -}}
 {{- end -}}
 {{- if eq $kind "file" -}}
 {{- if not .Values.persistence.enabled -}}
