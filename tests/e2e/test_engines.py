@@ -88,10 +88,10 @@ def test_all_there_once_though_lines_are_bad_and_a_child_is_killed(bad_lines_sce
     # Records are read and wait for the engine when their child dies: they are read again.
     scene.gate.shut()
     scene.mixed(20)
-    scene.waits()
+    until(lambda: scene.lines("waiting for the search engine"), 180, "word of the wait")
     child = scene.child()
     child.signal(SIGKILL)
-    until(lambda: scene.lines("child is gone"), 60, "word of the dead child")
+    until(lambda: scene.lines("child is gone"), 180, "word of the dead child")
     scene.gate.open()
     scene.settled(180)
     assert not child.alive()
