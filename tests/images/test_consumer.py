@@ -66,11 +66,17 @@ class Container:
 
 
 @pytest.fixture
-def container(
-    container_engine: Engine, consumer_image: str, stack_elasticsearch: Stack, stack_kinesis: Stack
-) -> Iterator[Container]:
+def bare(container_engine: Engine, consumer_image: str) -> Iterator[Container]:
+    """A container without a stream and without an engine to write to."""
+    one = Container(container_engine, consumer_image, dict(CREDENTIALS))
+    yield one
+    one.remove()
+
+
+@pytest.fixture
+def container(bare: Container, stack_elasticsearch: Stack, stack_kinesis: Stack) -> Container:
     name = f"image-{uuid.uuid4().hex[:8]}"
-    environ = {
+    bare.environ |= {
         "VPCFLOW_KINESIS__STREAM": name,
         "VPCFLOW_KINESIS__KINESIS_ENDPOINT": stack_kinesis.kinesis_url,
         "VPCFLOW_KINESIS__DYNAMODB_ENDPOINT": stack_kinesis.dynamodb_url,
@@ -85,9 +91,7 @@ def container(
         "VPCFLOW_CONSUMER__SHARD_SYNC_MILLISECONDS": "1000",
         "VPCFLOW_CONSUMER__CHECKPOINT_SECONDS": "1",
     }
-    one = Container(container_engine, consumer_image, {**CREDENTIALS, **environ})
-    yield one
-    one.remove()
+    return bare
 
 
 @pytest.fixture
@@ -140,27 +144,26 @@ def test_read_only_it_reads_a_stream_until_its_documents_are_found_and_stops_as_
     assert "consumer stopped" in [line.get("msg") for line in last]
 
 
-def test_a_mistake_is_one_line_and_its_exit_code(container: Container) -> None:
-    container.environ["VPCFLOW_KINESIS__STREAM"] = ""
-    container.start()
-    until(lambda: not container.state()["Running"], 60, container.log)
-    assert container.state()["ExitCode"] == 78
-    (line,) = container.log().splitlines()
+def test_a_mistake_is_one_line_and_its_exit_code(bare: Container) -> None:
+    bare.start()
+    until(lambda: not bare.state()["Running"], 60, bare.log)
+    assert bare.state()["ExitCode"] == 78
+    (line,) = bare.log().splitlines()
     assert "kinesis.stream: not set" in json.loads(line)["msg"]
 
 
-def test_the_health_check_fails_where_nobody_answers(container: Container) -> None:
-    said = container.once("python", "-I", "/opt/vpcflow/health.py", check=False)
-    assert f"http://127.0.0.1:{container.port}/healthz" in said
+def test_the_health_check_fails_where_nobody_answers(bare: Container) -> None:
+    said = bare.once("python", "-I", "/opt/vpcflow/health.py", check=False)
+    assert f"http://127.0.0.1:{bare.port}/healthz" in said
     assert "refused" in said
-    assert container.once("sh", "-c", "python -I /opt/vpcflow/health.py > /tmp/said; echo $?") == "1"
+    assert bare.once("sh", "-c", "python -I /opt/vpcflow/health.py > /tmp/said; echo $?") == "1"
 
 
-def test_nothing_that_builds_is_in_it(container: Container) -> None:
+def test_nothing_that_builds_is_in_it(bare: Container) -> None:
     tools = ("gcc", "cc", "make", "javac", "git", "curl", "wget")
     code = f"import shutil, importlib.util as u; print([t for t in {tools} if shutil.which(t)],"
     code += " [m for m in ('pip', 'setuptools', 'wheel', 'hatchling', 'jgo', 'pytest') if u.find_spec(m)])"
-    assert container.once("python", "-c", code) == "[] []"
+    assert bare.once("python", "-c", code) == "[] []"
 
 
 def test_what_the_image_says_of_itself(container_engine: Engine, consumer_image: str) -> None:
@@ -177,8 +180,8 @@ def test_what_the_image_says_of_itself(container_engine: Engine, consumer_image:
     assert not [value for value in told["Env"] if "SECRET" in value or "PASSWORD" in value]
 
 
-def test_what_the_builder_trusts_is_not_in_it(container: Container) -> None:
-    said = container.once("sh", "-c", "ls /run/secrets /etc/pip.conf 2>&1 | grep -c 'No such file'", check=False)
+def test_what_the_builder_trusts_is_not_in_it(bare: Container) -> None:
+    said = bare.once("sh", "-c", "ls /run/secrets /etc/pip.conf 2>&1 | grep -c 'No such file'", check=False)
     assert said == "2"
 
 
