@@ -21,7 +21,7 @@ _PROGRAM = Path("usr/libexec/docker/cli-plugins/docker-compose")
 
 @cache
 def _program() -> Path:
-    path = unpacked("compose", _SUITE, ("docker-compose",), Cache(), lambda _line: None) / _PROGRAM
+    path = unpacked("compose", _SUITE, ("docker-compose",), Cache()) / _PROGRAM
     if not path.exists():
         raise StackError(f"the package has no {_PROGRAM}")
     return path

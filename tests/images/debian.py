@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vpcflow.stack.cache import Cache, Progress, fingerprint
+from vpcflow.stack.cache import Cache, Progress, fingerprint, quiet
 from vpcflow.stack.errors import StackError
 
 __all__ = ["Mirror", "architecture", "mirror", "unpacked"]
@@ -71,8 +72,19 @@ def mirror() -> Mirror:
     raise StackError("apt sources: none of this machine's is Debian's archive (or `apt-get update` was never run)")
 
 
-def unpacked(part: str, suite: str, packages: tuple[str, ...], cache: Cache, progress: Progress) -> Path:
-    """Return a folder with the content of packages, without what they depend on. Raises StackError."""
+def unpacked(
+    part: str,
+    suite: str,
+    packages: tuple[str, ...],
+    cache: Cache,
+    progress: Progress = quiet,
+    *,
+    finish: Callable[[Path], None] | None = None,
+) -> Path:
+    """Return a folder with the content of packages, without what they depend on. Raises StackError.
+
+    finish: done once to what was unpacked.
+    """
 
     def build(stage: Path) -> None:
         source = mirror().source(suite)
@@ -88,5 +100,7 @@ def unpacked(part: str, suite: str, packages: tuple[str, ...], cache: Cache, pro
             run([*apt, "download", *packages], f"packages of Debian {suite}", cwd=folder)
             for package in sorted(folder.glob("*.deb")):
                 run(["dpkg", "-x", str(package), str(stage)], package.name)
+        if finish is not None:
+            finish(stage)
 
     return cache.part(part, fingerprint(suite, architecture(), *packages), build, progress)

@@ -158,19 +158,14 @@ class Engine:
 
 def packages(cache: Cache, progress: Progress = quiet) -> Path:
     """Return the folder with the engine's programs, fetched if need be; its libraries are in `libraries`."""
-    folder = unpacked("container-engine", _SUITE, _PACKAGES, cache, progress)
-    libraries = folder / "libraries"
-    if not libraries.is_dir():
-        fresh = folder / f"libraries.{os.getpid()}"
-        fresh.mkdir()
-        for pattern in _LIBRARIES:
-            for path in folder.glob(f"**/{pattern}"):
-                if fresh not in path.parents:
-                    shutil.copy(path, fresh / path.name)
-        with contextlib.suppress(OSError):  # somebody else made it meanwhile
-            fresh.rename(libraries)
-        shutil.rmtree(fresh, ignore_errors=True)
-    return folder
+
+    def gather(stage: Path) -> None:
+        found = [path for pattern in _LIBRARIES for path in stage.glob(f"**/{pattern}")]
+        (stage / "libraries").mkdir()
+        for path in found:
+            shutil.copy(path, stage / "libraries" / path.name)
+
+    return unpacked("container-engine", _SUITE, _PACKAGES, cache, progress, finish=gather)
 
 
 def _remove_cgroups(*, dead: bool) -> None:
