@@ -19,6 +19,7 @@ from vpcflow.stack.streams import client
 
 HASH_KEYS = 2**128
 PARTS = 8  # of the range of hash keys; each gets a record at each turn, so that no shard is ever idle
+TRIES = 20
 FLOWS = 1  # a record: all that is put must fit into one answer of the engine, 10,000 documents
 QUICK = {
     "VPCFLOW_CONSUMER__FAILOVER_MILLISECONDS": "3000",
@@ -50,13 +51,17 @@ class Feed:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._failed is not None:
+            raise self._failed
+
     def stop(self) -> None:
         """Put no more; raise what went wrong."""
         self._end.set()
-        self._thread.join(60)
+        self._thread.join(90)
         assert not self._thread.is_alive(), "the feed does not end"
-        if self._failed is not None:
-            raise self._failed
+        self.check()
 
     def _run(self) -> None:
         try:
@@ -70,14 +75,28 @@ class Feed:
         for part in range(PARTS):
             flows = range(self.sent, self.sent + FLOWS)
             data = payload(flows.start, FLOWS)
-            reply = kinesis.put_record(
-                StreamName=self._stream,
-                PartitionKey=str(part),
-                ExplicitHashKey=str(HASH_KEYS // PARTS * part),
-                Data=data,
-            )
+            shard = self._put(kinesis, part, data)
             self.sent = flows.stop
-            self.puts.append(Put(reply["ShardId"], flows, time.monotonic(), data))
+            self.puts.append(Put(shard, flows, time.monotonic(), data))
+
+    def _put(self, kinesis: Any, part: int, data: bytes) -> str:  # noqa: ANN401
+        """Put a record, again where no answer came: should it be there twice, it is the same event."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        for left in reversed(range(TRIES)):
+            try:
+                reply = kinesis.put_record(
+                    StreamName=self._stream,
+                    PartitionKey=str(part),
+                    ExplicitHashKey=str(HASH_KEYS // PARTS * part),
+                    Data=data,
+                )
+            except (BotoCoreError, ClientError):
+                if not left or self._end.wait(self._pause):
+                    raise
+            else:
+                return str(reply["ShardId"])
+        raise AssertionError("unreachable")
 
 
 class Fleet(Scene):
@@ -206,6 +225,7 @@ class Fleet(Scene):
     def arrived_of(self, shards: set[str], since: float) -> set[str]:
         """Return of which shards something is in the index that was put after a time."""
         assert self.feed is not None
+        self.feed.check()
         put = {one.flows.start: one.shard for one in self.feed.puts[:] if one.at > since and one.shard in shards}
         if not put or not self.sink.request("POST", f"/{self.target}/_refresh").ok:
             return set()

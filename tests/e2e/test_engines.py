@@ -84,7 +84,7 @@ def test_all_there_once_though_lines_are_bad_and_a_child_is_killed(bad_lines_sce
     scene.stream(shards=2)
     scene.mixed(20)
     scene.start()
-    scene.settled(180)
+    scene.settled(300)
     # Records are read and wait for the engine when their child dies: they are read again.
     scene.gate.shut()
     scene.mixed(20)
@@ -93,7 +93,7 @@ def test_all_there_once_though_lines_are_bad_and_a_child_is_killed(bad_lines_sce
     child.signal(SIGKILL)
     until(lambda: scene.lines("child is gone"), 180, "word of the dead child")
     scene.gate.open()
-    scene.settled(180)
+    scene.settled(300)
     assert not child.alive()
     found = documents(scene, scene.records)
     good = {one for one, document in found.items() if document["network"]["packets"] != TOO_MANY}

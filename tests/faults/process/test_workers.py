@@ -19,9 +19,6 @@ EX_TEMPFAIL = 75
 SETTLE_SECONDS = 240
 # One who does not answer the order loses the lease after the KCL's 30 s.
 HAND_OVER_SECONDS = 150
-# The leader balances at each third of its assignments. Sooner than a shard that was moved can show its load, it takes that for
-# one without any, and moves it again, also back: at one second no hand-off is sure to last.
-CALM = {"VPCFLOW_CONSUMER__FAILOVER_MILLISECONDS": "3000", "VPCFLOW_CONSUMER__LEASE_ASSIGNMENT_MILLISECONDS": "8000"}
 
 
 def owned(scene: FaultScene, *owners: str) -> bool:
@@ -168,7 +165,7 @@ FAULTS = {
 
 
 def test_workers_come_and_go(make_scenes: MakeScenes, ledger: Ledger) -> None:
-    scenes = make_scenes(**CALM)
+    scenes = make_scenes()
     started(scenes, shards=2)
     lines: dict[str, list[str]] = {}
     for fault, make in FAULTS.items():
