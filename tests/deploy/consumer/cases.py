@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,15 @@ def text(name: str) -> str:
     return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
+@cache
+def _parsed(name: str) -> str:
+    return json.dumps(read(text(name)))
+
+
 def source(name: str) -> dict[str, Any]:
-    """Return the template as it is written."""
-    return read(text(name))
+    """Return the template as it is written, a copy of one's own."""
+    found: dict[str, Any] = json.loads(_parsed(name))
+    return found
 
 
 def stack(name: str, *given: dict[str, str], pseudo: dict[str, str] | None = None) -> Stack:
