@@ -21,8 +21,8 @@ compile parquet.in parquet.txt -c test.txt "$@"
 # What the zip files of the Lambdas carry, for their runtime alone: no markers, so that every machine packs the same.
 "${UV:-uv}" pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header lambda.in -o lambda.txt -c run.txt "$@"
-# LocalStack's own environment: its moto wants an older package from Python 3.14 on, so not for every version at once.
-"${UV:-uv}" pip compile --quiet --python-version 3.12 --python-platform linux --generate-hashes \
+# LocalStack's own environment, for the one version that it runs on.
+"${UV:-uv}" pip compile --quiet --python-version 3.13 --python-platform linux --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header localstack.in -o localstack.txt "$@"
 for each in java node kcl; do # the stack installs these itself, each into a folder of its own
     compile "$each.in" "../vpcflow/stack/data/$each.txt" --no-deps --no-annotate "$@"

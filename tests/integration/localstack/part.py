@@ -23,8 +23,8 @@ from vpcflow.stack.errors import StackError
 __all__ = ["LOCK", "Python", "agent", "environment", "find_python"]
 
 LOCK = Path(__file__).resolve().parents[3] / "requirements" / "localstack.txt"
-VERSIONS = ((3, 13), (3, 12))
-"""That LocalStack runs on, the one of the zip files first."""
+VERSION = (3, 13)
+"""That LocalStack runs on, and our zip files are for: 3.12 has no `warnings.deprecated`, 3.14 is too new for its moto."""
 
 _ASK = """
 import ensurepip, json, sys, venv
@@ -46,11 +46,10 @@ class Python:
 
 
 def _candidates() -> Iterator[str]:
-    names = [f"python{major}.{minor}" for major, minor in VERSIONS]
-    yield from filter(None, map(shutil.which, (*names, "python3")))
+    name = "python{}.{}".format(*VERSION)
+    yield from filter(None, map(shutil.which, (name, "python3")))
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")  # its commands refuse what is not selected
-    for name in names:
-        yield from map(str, sorted(pyenv.glob(f"versions/*/bin/{name}"), reverse=True))
+    yield from map(str, sorted(pyenv.glob(f"versions/*/bin/{name}"), reverse=True))
 
 
 def find_python() -> Python:
@@ -71,15 +70,11 @@ def find_python() -> Python:
         except (OSError, ValueError, subprocess.TimeoutExpired):
             continue
         found.append(Python(path, tuple(release)))
-        if found[-1].release[:2] == VERSIONS[0]:
-            break
-    for wanted in VERSIONS:
-        for each in found:
-            if each.release[:2] == wanted:
-                return each
+        if found[-1].release[:2] == VERSION:
+            return found[-1]
     seen = ", ".join(sorted({each.version for each in found})) or "none"
     raise StackError(
-        f"LocalStack needs Python 3.12 or 3.13 with venv, found {seen}: install one, or start a LocalStack"
+        f"LocalStack needs Python 3.13 with venv, found {seen}: install one, or start a LocalStack"
         " and set LOCALSTACK_HOST"
     )
 
@@ -97,7 +92,8 @@ def environment(python: Python, cache: Cache, progress: Progress = quiet) -> Pat
             options = ["--quiet", "--no-cache-dir", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
             _run([stage / "bin" / "python", "-m", "pip", "install", *options, "--no-build-isolation", "-r", each])
 
-    key = fingerprint(lock, python.command, str(python.release))
+    pins = re.sub(r"(?m)^ *#.*\n", "", lock)  # who wants a package does not matter
+    key = fingerprint(pins, python.command, str(python.release))
     return cache.part("localstack", key, build, progress) / "bin" / "python"
 
 
