@@ -127,9 +127,9 @@ def test_read_only_it_reads_a_stream_until_its_documents_are_found_and_stops_as_
     assert (counted(sink, index), counted(sink, letters)) == (documents, broken)
 
     until(lambda: container.state()["Health"]["Status"] == "healthy", 60, lambda: str(container.state()["Health"]))
-    processes = container.engine.docker("top", container.name, "-eo", "uid,comm").splitlines()[1:]
-    assert {line.split()[0] for line in processes} == {"10001"}
-    assert {"tini", "vpcflow-consume", "java"} <= {line.split(maxsplit=1)[1] for line in processes}, processes
+    processes = container.engine.docker("top", container.name, "-eo", "pid,uid,comm").splitlines()[1:]
+    assert {line.split()[1] for line in processes} == {"10001"}
+    assert {"tini", "vpcflow-consume", "java"} <= {line.split(maxsplit=2)[2] for line in processes}, processes
     assert "Read-only file system" in container.inside("touch", "/opt/vpcflow/new", check=False)
     capabilities = container.inside("grep", "CapEff", "/proc/1/status")
     assert int(capabilities.split()[-1], 16) == 0
