@@ -61,11 +61,16 @@ class Engine(Target):
     functions: dict[str, str]
 
     def hits(self) -> list[dict[str, Any]]:
-        """Return what was found, all of it; nothing while there is no such data stream yet."""
+        """Return what was found, all of it; nothing while there is no such data stream yet, or its shards are not up."""
         self.request("POST", f"{self.index}/_refresh?ignore_unavailable=true")
-        found = self.request("GET", f"{self.index}/_search?size=10000&track_total_hits=true&ignore_unavailable=true")
-        rows: list[dict[str, Any]] = found["hits"]["hits"]
-        assert found["hits"]["total"]["value"] == len(rows)
+        query = "size=10000&track_total_hits=true&ignore_unavailable=true"
+        answer = self._http.request("GET", f"{self.url}/{self.index}/_search?{query}")
+        if answer.status == 503:
+            return []
+        assert answer.status == 200, (answer.status, answer.data[:500])
+        found = answer.json()["hits"]
+        rows: list[dict[str, Any]] = found["hits"]
+        assert found["total"]["value"] == len(rows)
         return rows
 
     def documents(self) -> list[dict[str, Any]]:
@@ -75,7 +80,7 @@ class Engine(Target):
         """Return the `_id`s of all documents."""
         return {hit["_id"] for hit in self.hits()}
 
-    def proves(self, made: Generator, seconds: float = 120) -> None:
+    def proves(self, made: Generator, seconds: float = 240) -> None:
         """Wait for as many documents as were planted; fail unless they are those, each once."""
         end = time.monotonic() + seconds
         while len(found := self.documents()) < made.manifest.documents:
