@@ -11,7 +11,7 @@ __all__ = ["Planted"]
 
 _SPAN_SECONDS = 900  # far below the 24 hours that one PutLogEvents may span
 _PAST_SECONDS = 60
-_BROKEN, _SILENT = 0.02, 0.02
+_BROKEN, _SILENT = 0.05, 0.02
 _FILES = 4
 _HARD_KEY = "a key with + and ä"  # S3 writes keys in notifications as forms do
 
