@@ -13,7 +13,7 @@ from deploy.smoke.assumptions import ASSUMPTIONS
 from deploy.smoke.command import main
 from tests.deploy.smoke.world import World
 
-ARGUMENTS = ["--yes", "--region", "eu-central-1", "--events", "120", "--minutes", "4"]
+ARGUMENTS = ["--yes", "--region", "eu-central-1", "--events", "200", "--minutes", "4"]
 
 
 Runs = Callable[..., tuple[int, str, str]]
@@ -35,7 +35,7 @@ def test_all_is_as_planted_and_as_assumed(run: Runs, world: World) -> None:
     assert not re.search("BAD|OTHERWISE|LEFT|not seen", said), said
     assert re.search(r"ok\s+Firehose to S3: every good event is there, once: planted \d+ events", said)
     assert re.search(r"ok\s+Firehose to S3: every broken line is kept aside: planted [1-9]\d* broken lines", said)
-    assert re.search(r"ok\s+Kinesis: every event is in the stream: planted 120 events", said)
+    assert re.search(r"ok\s+Kinesis: every event is in the stream: planted 200 events", said)
     assert said.count("confirmed: ") == sum(bool(one.confirmed) for one in ASSUMPTIONS) - 1  # keys want a search engine
     assert re.search(r"about \$0\.\d\d for 0\.5\d* hours", said)
     assert "nothing is left" in said

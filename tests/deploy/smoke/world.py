@@ -71,6 +71,7 @@ class World:
         self.refused: dict[tuple[str, str], str] = {}
         self.interrupt_at, self.interrupt_by = "", signal.SIGINT
         self.lose = 0
+        self.on_remove: Callable[[], object] = lambda: None
         self.calls: list[str] = []
         self.status = ""
         self._outputs: dict[str, str] = {}
@@ -270,6 +271,7 @@ class World:
         return {"StackResourceSummaries": [{**failed, "ResourceStatusReason": "it is not allowed"}]}
 
     def _DeleteStack(self, StackName: str) -> dict[str, Any]:  # noqa: N802, N803 - AWS's names
+        self.on_remove()
         if self.status != "DELETE_FAILED":
             self.status = ""
         self.streams.clear()
