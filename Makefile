@@ -21,7 +21,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-cache-dir --no-index --no-d
 locked = folder=$$($(STACK) wheels requirements/$(1).txt); \
 	$(INSTALL) --require-hashes --find-links "$$folder" -r requirements/$(1).txt
 
-.PHONY: help demo test test-all fault-matrix lint format bench bench-smoke lambda setup lock clean clean-cache
+.PHONY: help demo test test-all images fault-matrix lint format bench bench-smoke lambda setup lock clean clean-cache
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -33,10 +33,13 @@ demo: $(VENV)/run.stamp ## flow logs through a real Kinesis consumer into a real
 TWO := -n 2 --dist loadfile
 
 test: $(VENV)/test.stamp ## the fast tests, those with real servers included
-	@$(PYTEST) $(TWO) -m "not slow" $(TESTS)
+	@$(PYTEST) $(TWO) -m "not slow and not images" $(TESTS)
 
-test-all: $(VENV)/test.stamp ## every test
-	@$(PYTEST) $(TWO) $(TESTS)
+test-all: $(VENV)/test.stamp ## every test: whole fault matrix, all engines, LocalStack, scale-out, deployment; not the images
+	@$(PYTEST) $(TWO) -m "not images" $(TESTS)
+
+images: $(VENV)/test.stamp ## build the container images on a stand-in base, and run them
+	@$(PYTEST) -m images tests/images
 
 fault-matrix: $(VENV)/test.stamp ## every row of the fault matrix, and docs/fault-matrix.md from what was found (half an hour)
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
@@ -66,8 +69,13 @@ bench-smoke: $(VENV)/test.stamp ## do the benchmarks still run?
 lambda: $(VENV)/run.stamp ## the zip files of the Lambdas in dist/lambda, for arm64 and x86_64: same sources, same bytes
 	@$(BIN)/python deploy/pack.py $(PACK)
 
-setup: $(VENV)/lint.stamp ## set up everything and fetch every part of the stack
-	@$(STACK) fetch > $(VENV)/parts.txt
+LOCALSTACK := $(BIN)/python -m tests.integration.localstack
+
+setup: $(VENV)/lint.stamp ## set up everything; fetch every part of the stack, LocalStack, and what checks templates
+	@$(BIN)/python -m tests.tools fetch > $(VENV)/tools.txt & tools=$$!; \
+	$(STACK) fetch java node kinesis dynamodb elasticsearch elasticsearch8 opensearch > $(VENV)/parts.txt || exit; \
+	if $(LOCALSTACK) available; then $(LOCALSTACK) fetch >> $(VENV)/parts.txt || exit; fi; \
+	wait $$tools || echo "setup: not every tool is to be had; tests that need them say so" >&2
 
 lock: ## make the locks again from requirements/*.in (needs uv; LOCK=--upgrade for newer versions)
 	@requirements/lock.sh $(LOCK)

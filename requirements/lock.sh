@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the locks again from the .in files: every version pinned, every file by its hash, for Python 3.11 to 3.13.
+# Makes the locks again from the .in files: every version pinned, every file by its hash, for Python 3.11 to 3.14.
 # Needs uv. With --upgrade it takes newer versions; otherwise it keeps those that still fit.
 set -eu
 cd "$(dirname "$0")"
@@ -24,6 +24,9 @@ compile parquet.in parquet.txt -c test.txt "$@"
 # LocalStack's own environment, for the one version that it runs on.
 "${UV:-uv}" pip compile --quiet --python-version 3.13 --python-platform linux --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header localstack.in -o localstack.txt "$@"
+for each in python go kubernetes; do # what checks what we deploy with
+    compile "../tests/tools/$each.in" "../tests/tools/$each.txt" --no-deps --no-annotate "$@"
+done
 for each in java node kcl; do # the stack installs these itself, each into a folder of its own
     compile "$each.in" "../vpcflow/stack/data/$each.txt" --no-deps --no-annotate "$@"
 done

@@ -19,9 +19,7 @@ class SuiteTimes:
         self._tests: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        _, _, below = report.nodeid.partition("/")
-        suite, inside, _ = below.partition("/")
-        name = f"tests/{suite}" if inside else "tests"
+        name = "/".join(report.nodeid.partition("::")[0].split("/")[:-1][:2])
         self._seconds[name] += report.duration
         self._tests[name] += report.when == "call"
 

@@ -20,7 +20,7 @@ from vpcflow.stack.servers import dynamodb_server, engine_server, kinesis_server
 
 __all__ = ["READY_SECONDS", "Stack"]
 
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 
 
 class Stack:

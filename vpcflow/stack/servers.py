@@ -114,6 +114,8 @@ def engine_server(
             f"{prefix}_JAVA_HOME": str(java),
             f"{prefix}_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:-UsePerfData",
             f"{prefix}_TMPDIR": str(folder / "tmp"),
+            # Elasticsearch's launcher, a Java process of its own, makes a folder and leaves it.
+            "CLI_JAVA_OPTS": f"-Djava.io.tmpdir={folder / 'tmp'} -XX:-UsePerfData",
             f"{prefix}_PATH_CONF": str(config),
         },
     )
