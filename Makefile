@@ -96,11 +96,11 @@ clean-cache: ## remove the cache folder with all that was fetched
 # A stamp is written last: whatever was interrupted is done again, the venv from its beginning.
 $(VENV)/venv.stamp: requirements/build.txt
 	@set -e; python=; \
-	for each in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	for each in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	  if $$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$each; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "error: no Python 3.11 or newer with venv found (looked for python3, python3.13, python3.12, python3.11):" \
+	  echo "error: no Python 3.11 or newer with venv found (looked for python3, python3.14 to python3.11):" \
 	    "install one (on Debian with python3-venv), or say make PYTHON=/path/to/python" >&2; exit 1; \
 	fi; \
 	echo "setup: $(VENV) with $$($$python --version)"; \

@@ -27,6 +27,8 @@ compile parquet.in parquet.txt -c test.txt "$@"
 for each in python go kubernetes; do # what checks what we deploy with
     compile "../tests/tools/$each.in" "../tests/tools/$each.txt" --no-deps --no-annotate "$@"
 done
+# What a release is made with.
+(cd ../.github/requirements && compile release.in release.txt "$@")
 for each in java node kcl; do # the stack installs these itself, each into a folder of its own
     compile "$each.in" "../vpcflow/stack/data/$each.txt" --no-deps --no-annotate "$@"
 done
