@@ -62,9 +62,11 @@ def test_compose_takes_the_file_and_its_variables() -> None:
     given = json.loads(done.stdout)["services"]["localstack"]
     assert (given["environment"]["LOCALSTACK_AUTH_TOKEN"], given["image"]) == ("t", digest)
     # Relative to docker/, wherever it is called from.
-    assert {meant[name]["build"]["context"] for name in OURS} == {str(ROOT)}
+    assert meant["consumer"]["build"]["context"] == str(ROOT)
     assert (Path(meant["consumer"]["build"]["context"]) / meant["consumer"]["build"]["dockerfile"]).is_file()
-    assert Path(meant["generator"]["volumes"][0]["source"]) == DOCKER / "laptop.py"
+    mounted = meant["generator"]["volumes"][0]
+    assert Path(mounted["source"]) == DOCKER / "laptop.py"
+    assert mounted["bind"]["selinux"] == "z"  # where SELinux watches, nobody could read it without
 
 
 @pytest.mark.tools
@@ -113,6 +115,12 @@ def test_what_is_ours_is_locked_down(services: dict[str, Any]) -> None:
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert "cap_add" not in service, name
+
+
+def test_one_service_builds_the_image_of_all_of_ours(services: dict[str, Any]) -> None:
+    """Compose builds at once what several services ask for, and the engine takes an image of one name only once."""
+    assert [name for name, service in services.items() if "build" in service] == ["consumer"]
+    assert len({services[name]["image"] for name in OURS}) == 1
 
 
 def test_each_waits_for_what_it_needs(services: dict[str, Any]) -> None:
