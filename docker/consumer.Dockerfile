@@ -46,6 +46,8 @@ COPY --from=wheel /wheels /wheels/
 RUN /opt/build/bin/pip --python /opt/vpcflow/bin/python install --no-deps --no-index /wheels/vpcflow_stream-*.whl \
  && /opt/vpcflow/bin/python -m vpcflow.stack check-jars
 COPY docker/health.py /opt/vpcflow/
+# Whatever the umask of the checkout was, user 10001 may read it.
+RUN chmod 0644 /opt/vpcflow/health.py
 
 # ---- what is run ----
 FROM ${BASE} AS runtime

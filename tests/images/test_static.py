@@ -161,6 +161,17 @@ def test_the_images_have_the_version_of_the_project() -> None:
         assert re.findall(r"^ARG VERSION=(.*)$", text_of(file), re.MULTILINE) == [__version__], file.name
 
 
+def test_what_is_copied_as_it_lies_in_the_clone_may_be_read_by_every_user() -> None:
+    """A clone that was made with umask 077 has files of mode 600, and COPY keeps the mode; what pip installs has its own."""
+    for name, (source, target) in {
+        "consumer": ("docker/health.py", "health.py"),
+        "lambda": ("vpcflow", "/code"),
+    }.items():
+        text = text_of(DOCKER / f"{name}.Dockerfile")
+        after = text[text.index(f"COPY {source} ") :].partition("\nFROM ")[0]
+        assert re.search(rf"chmod (?:0644|-R a\+rX) \S*{target}$", after, re.MULTILINE), name
+
+
 def test_what_goes_to_the_builder_is_listed() -> None:
     """All else that lies in a clone, a secret or a cache, stays out of the context."""
     rules = [line for line in text_of(ROOT / ".dockerignore").splitlines() if line and not line.startswith("#")]
