@@ -29,12 +29,14 @@ ROOT = _HERE.parents[1]
 _RUN = "case $(readlink -f /etc/resolv.conf) in /run/*) ;; *) mount -n -t tmpfs tmpfs /run ;; esac;"
 _SUITE = "trixie"
 _PACKAGES = "ca-certificates,netbase,tzdata,python3.13,python3.13-venv"
-# As Debian's own image has it: apt keeps nothing of what it fetched.
-_CLEAN = """\
-DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
-Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
-"""
+# As Debian's own image has it: apt keeps nothing of what it fetched, and no index of it.
+_CLEAN = 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };'
+_APT = (
+    'Acquire::Languages "none"',
+    'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false"',
+    'Dir::Cache::pkgcache ""',
+    'Dir::Cache::srcpkgcache ""',
+)
 _LEFT_OUT = ("man", "doc", "locale")
 # What the runtime of AWS brings: its client, and boto3 with all that it needs.
 _RUNTIME = (
@@ -60,8 +62,7 @@ def rootfs(engine: Engine) -> Path:
     def build(stage: Path) -> None:
         found = mirror()
         options = ["--mode=root", "--variant=minbase", f"--include={_PACKAGES}", f"--keyring={found.keyring}"]
-        options += ["--quiet", "--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Languages "none"']
-        options += ['--aptopt=Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false"']
+        options += ["--quiet", "--dpkgopt=force-unsafe-io", *(f"--aptopt={each}" for each in _APT)]
         options += [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _LEFT_OUT]
         links = 'for name in python python3; do ln -s ../../bin/python3.13 "$1/usr/local/bin/$name"; done'
         options += [
@@ -77,7 +78,7 @@ def rootfs(engine: Engine) -> Path:
             env={**os.environ, "PATH": f"{tools}:/usr/sbin:/sbin:{os.environ['PATH']}", "TMPDIR": str(stage)},
         )
 
-    key = fingerprint(_SUITE, architecture(), _PACKAGES, _CLEAN, *_LEFT_OUT)
+    key = fingerprint(_SUITE, architecture(), _PACKAGES, _CLEAN, *_APT, *_LEFT_OUT)
     return engine.cache.part("image-base", key, build, engine.progress) / "rootfs.tar"
 
 
