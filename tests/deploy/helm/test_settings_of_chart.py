@@ -11,6 +11,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import yaml
 
+from consumer import daemon
+from tests.deploy.consumer import policies
+from tests.deploy.consumer.cases import stack
 from tests.deploy.helm.chart import CHART, VALUES, Rendered, merged, rendered
 from vpcflow.settings.load import Loaded, load
 from vpcflow.settings.model import Settings
@@ -108,6 +111,17 @@ def test_the_values_of_the_page_are_taken(tmp_path: Path) -> None:
     )
     made = rendered(merged(install, scaling), tmp_path)
     assert made.of("HorizontalPodAutoscaler")["spec"]["maxReplicas"] == scaling["shards"]
-    assert _loaded(made, tmp_path).settings.deadletters.bucket == install["settings"]["deadletters"]["bucket"]
     account = made.of("ServiceAccount")["metadata"]
     assert "system:serviceaccount:logs:" + account["name"] in page
+    _may_do_its_work(_loaded(made, tmp_path).settings)
+
+
+def _may_do_its_work(settings: Settings) -> None:
+    """The policy that the page takes, with its example of parameters, is for these very names."""
+    given = json.loads((CHART.parents[1] / "consumer" / "examples" / "permissions.json").read_text())
+    may = policies.allowed(stack("permissions", {one["ParameterKey"]: one["ParameterValue"] for one in given}))
+    worker = daemon.worker_of(settings, {})
+    assert [arn.rpartition("/")[2] for arn in may["kinesis:GetRecords"]] == [worker.stream]
+    assert worker.application in [arn.rpartition("/")[2] for arn in may["dynamodb:CreateTable"]]
+    (letters,) = may["s3:PutObject"]
+    assert letters.endswith(f"/{settings.deadletters.prefix}/*")
