@@ -42,7 +42,7 @@ CUSTOM: dict[tuple[str, str], dict[str, Any]] = {
             "minItems": 1,
             "items": _fields(
                 type={"const": "prometheus"},
-                metricType={"enum": ["AverageValue", "Value"]},
+                metricType={"const": "AverageValue"},
                 metadata=_fields(serverAddress=_TEXT, query=_TEXT, ignoreNullValues=_TEXT, threshold=_TEXT),
             ),
         },

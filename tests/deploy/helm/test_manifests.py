@@ -173,7 +173,11 @@ def test_keda_asks_prometheus_for_the_same(tmp_path: Path) -> None:
     query = trigger["metadata"]["query"]
     promql_parser.parse(query)
     assert _metric() in query
-    assert (trigger["metricType"], trigger["metadata"]["ignoreNullValues"]) == ("Value", "false")
+    assert trigger["metadata"]["ignoreNullValues"] == "false"
+    # AverageValue: ceil(sum / target), as with pods' metrics. Of type Value, the autoscaler multiplies by the pods that are
+    # ready: none is while the engine is away, and a fleet would be taken down to its least just then.
+    assert trigger["metricType"] == "AverageValue"
+    assert query.startswith("sum(max by (pod)")
     pods = re.search(r'pod=~"(.+?)"', query)[1]  # type: ignore[index]
     assert re.fullmatch(pods, made.of("StatefulSet")["metadata"]["name"] + "-11")
 
