@@ -34,7 +34,13 @@ CONSUMER = {
     "SecretArn": SECRET,
     "ImageUri": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/vpcflow-consumer:0.1.0",
 }
-SIGNED = {**CONSUMER, "SecretArn": "", "Authentication": "sigv4", "Hosts": "https://flows.example.com"}
+SIGNED = {
+    **CONSUMER,
+    "SecretArn": "",
+    "Authentication": "sigv4",
+    "Hosts": "https://flows.example.com",
+    "EnginePort": "443",
+}
 RANDOM = {"WorkerIds": "random", "Slots": "0", "RandomCount": "3"}
 
 CASES: dict[str, list[dict[str, str]]] = {

@@ -331,6 +331,14 @@ def test_containers_are_closed_and_have_time_to_stop(given: dict[str, str]) -> N
         assert container["StopTimeout"] >= grace + 15, "what docs/operations.md asks for"
 
 
+@pytest.mark.parametrize(("port", "ports"), [("9200", [443, 9200]), ("443", [443])])
+def test_no_rule_of_the_security_group_is_there_twice(port: str, ports: list[int]) -> None:
+    """EC2 refuses that: "the same permission must not appear multiple times"."""
+    rules = stack("ecs", CONSUMER, {"EnginePort": port}).one("AWS::EC2::SecurityGroup")["SecurityGroupEgress"]
+    assert [(one["FromPort"], one["ToPort"]) for one in rules] == [(one, one) for one in ports]
+    assert all(one["CidrIp"] == "0.0.0.0/0" for one in rules)
+
+
 def test_the_health_check_is_the_one_of_the_image() -> None:
     dockerfile = (ROOT / "docker" / "consumer.Dockerfile").read_text(encoding="utf-8")
     (container, *_) = containers(stack("ecs", CONSUMER))
