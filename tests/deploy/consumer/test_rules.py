@@ -168,6 +168,8 @@ def test_checks_see(name: str, path: str, value: object, check: object, case: in
         ('{ $.level = "error" && $.exit_code > 0 }', '{"level": "error", "exit_code": 78}', True),
         ('{ $.level = "error" && $.exit_code > 0 }', '{"level": "error"}', False),
         ('{ $.level = "error" && $.exit_code > 0 }', '{"level": "ERROR", "exit_code": 78}', False),
+        ('{ $.level = "error" && $.msg != "child *" }', '{"level": "error", "msg": "child leaves"}', False),
+        ('{ $.level = "error" && $.msg != "child *" }', '{"level": "error", "msg": "no child"}', True),
     ],
 )
 def test_patterns_are_read_as_cloudwatch_does(pattern: str, line: str, *, fits: bool) -> None:

@@ -154,6 +154,14 @@ def test_filters_take_what_the_consumer_says_and_nothing_else() -> None:
             assert f'"{message}"' in text
             line = json.dumps({"level": "warning", "msg": message})
             assert [one for one, pattern in patterns().items() if watching.matches(pattern, line)] == [name]
+    # A child that is started again is not the end of the consumer; where it is, the supervisor says so in a line of its own.
+    for ended in ("child leaves", "child fails"):
+        assert f'"{ended}"' in text
+        line = json.dumps({"level": "error", "msg": ended, "exit_code": 70})
+        assert not [one for one, pattern in patterns().items() if watching.matches(pattern, line)]
+    assert '"consumer ends: starting again would not help"' in text
+    line = json.dumps({"level": "error", "msg": "consumer ends: starting again would not help", "exit_code": 77})
+    assert [one for one, pattern in patterns().items() if watching.matches(pattern, line)] == ["halted"]
     for quiet in (
         {"level": "info", "msg": "consumer stopped"},
         {"level": "info", "msg": "daemon ended", "exit_code": 143},

@@ -17,7 +17,7 @@ KCL_OPERATION = "ApplicationTracker"
 # Told by reads alone. The library does not read while its queue is full, which is while the engine is away: an alarm on them
 # that takes silence for good gives the all-clear just then.
 OF_READS = {"GetRecords.IteratorAgeMilliseconds", "MillisBehindLatest"}
-_TERM = re.compile(r'\$\.(\w+) (=|>) ("[^"]*"|\d+)')
+_TERM = re.compile(r'\$\.(\w+) (=|!=|>) ("[^"]*"|\d+)')
 
 
 def alarms(stack: Stack) -> Iterator[str]:
@@ -82,4 +82,5 @@ def _fits(found: Mapping[str, Any], term: str) -> bool:
     value = found.get(parts[1])
     if parts[2] == ">":
         return isinstance(value, int) and value > int(parts[3])
-    return isinstance(value, str) and fnmatch.fnmatchcase(value, json.loads(parts[3]))
+    same = isinstance(value, str) and fnmatch.fnmatchcase(value, json.loads(parts[3]))
+    return same != (parts[2] == "!=")
