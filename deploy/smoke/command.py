@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import secrets
@@ -12,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from deploy.smoke import cost
-from deploy.smoke.account import Account, Aws, Rehearsal
+from deploy.smoke.account import Account, Aws, AwsError, Rehearsal
 from deploy.smoke.assumptions import table
 from deploy.smoke.evidence import Target
 from deploy.smoke.patience import Patience
@@ -68,8 +70,14 @@ def main(
         return _STOPPED
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong with an option."""
+        self.exit(EX_USAGE, f"error: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m deploy.smoke",
         description="Try the project on real AWS: make a stack, send known flow logs, look for their documents, take it away.",
         epilog=_EXAMPLES,
@@ -125,25 +133,34 @@ def _run(
             os.environ["AWS_PROFILE"] = given.profile  # for the secret of the search engine, too
     patience = Patience(clock, once=given.dry_run)
     if given.remove:
-        return _remove(run, account, patience)
+        with _stopped_by_signals():
+            return _remove(run, account, patience)
     for line in (f"run {run} in {account.region}", *cost.report(events=given.events, hours=0.5)):
         _say(line)
     if not given.dry_run and not given.yes and not _agreed():
         return EX_USAGE
     choices = Choices(
         run=run, events=given.events, minutes=given.minutes, architecture=given.architecture,
-        probes=not given.no_probes, keep=given.keep,
+        probes=not given.no_probes, keep=given.keep, profile=given.profile,
     )  # fmt: skip
     packing = _not_packed if given.dry_run else pack
     going = Run(choices, account, patience, say=_say, pack=packing, engine=_engine(given, run))
-    with _stopped_by_sigterm():
+    with _stopped_by_signals():
         return going.go()
 
 
 def _remove(run: str, account: Account, patience: Patience) -> int:
-    left = SmokeStack(account, patience, run).remove()
+    stack = SmokeStack(account, patience, run)
+    try:
+        if not stack.is_there():
+            _say(f"there is no stack {run} in {account.region}: if the run was in another region, say --region")
+    except AwsError as error:
+        _say(f"stack {run}: {error}")
+    left = stack.remove()
     for line in left:
         _say(f"LEFT: {line}")
+    if not left and not account.rehearsing:
+        _say(f"nothing of {run} is left in {account.region}")
     return EX_SOFTWARE if left else EX_OK
 
 
@@ -227,19 +244,27 @@ def _answers(run: str, region: str) -> dict[str, dict[str, object]]:
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let a SIGTERM do what Ctrl-C does."""
+def _stopped_by_signals() -> Iterator[None]:
+    """Let a SIGTERM, and a terminal that goes away, do what Ctrl-C does; not what is ignored, as with nohup."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    for each, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(each, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Say it. Who does not listen any more, like a `| tee` that the same Ctrl-C ended, must not keep us from taking away."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = io.StringIO()

@@ -26,7 +26,10 @@ _FLOWS = ("Firehose to S3", "Kinesis")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """events: into the log group, and as many as objects. minutes: that documents may take. keep: take nothing away."""
+    """events: into the log group, and as many as objects. minutes: that documents may take. keep: take nothing away.
+
+    profile: of the AWS configuration, for what is said to be done afterwards.
+    """
 
     run: str
     events: int = 400
@@ -34,6 +37,7 @@ class Choices:
     architecture: str = "arm64"
     probes: bool = True
     keep: bool = False
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +82,17 @@ class Run:
     def go(self) -> int:
         """Do all of it; return the exit code. What is raised is raised after everything was taken away."""
         code = EX_SOFTWARE
-        try:
-            self._all()
+        self._step("who are we")
+        account_id = self._account.call("sts", "GetCallerIdentity")["Account"]
+        try:  # until here there was nothing to take away
+            self._all(account_id)
             code = self._verdict()
         finally:
             left = self.clear_away()
         return EX_SOFTWARE if left and code == EX_OK else code
 
-    def _all(self) -> None:
+    def _all(self, account_id: str) -> None:
         choices = self._choices
-        self._step("who are we")
-        account_id = self._account.call("sts", "GetCallerIdentity")["Account"]
         self._stack.name_bucket(account_id)
         self._step("the zip files, and a bucket for them and the templates")
         self._stack.upload(self._pack(choices.architecture))
@@ -223,11 +227,12 @@ class Run:
 
     def clear_away(self) -> list[str]:
         """Take everything away, and say what it cost. Return what is left."""
+        again = f"python -m deploy.smoke --remove {self._choices.run} --region {self._account.region}"
+        again += f" --profile {self._choices.profile}" if self._choices.profile else ""
         if self._choices.keep:
-            self._say(f"kept, and billed: python -m deploy.smoke --remove {self._choices.run} takes it away")
+            self._say(f"kept, and billed: {again} takes it away")
             return []
         self._step("everything is taken away")
-        again = f"python -m deploy.smoke --remove {self._choices.run} --region {self._account.region}"
         try:
             left = self._stack.remove()
         except KeyboardInterrupt:

@@ -85,6 +85,10 @@ class SmokeStack:
             raise StackFailed(f"stack {self.name}: {stack['StackStatus']}: {reasons}")
         return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
+    def is_there(self) -> bool:
+        """Return whether there is a stack of this name in this region."""
+        return self._status() != "DELETE_COMPLETE"
+
     def remove(self) -> list[str]:
         """Take everything away. Return what is left of it, with the reason, one line each; empty if nothing is."""
         left: list[str] = []

@@ -33,12 +33,17 @@ class StatusLine:
         """Say something now."""
         if self.shown:
             self._there = True
-            sys.stderr.write(f"\r{text}\x1b[K")
-            sys.stderr.flush()
+            self._write(f"\r{text}\x1b[K")
 
     def clear(self) -> None:
         """Leave nothing on the screen."""
         if self._there:
             self._there = False
-            sys.stderr.write("\r\x1b[K")
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
             sys.stderr.flush()
+        except OSError:  # the terminal is gone, what is done there is not
+            self.shown = False

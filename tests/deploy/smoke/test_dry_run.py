@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from botocore import xform_name
@@ -14,6 +18,7 @@ from deploy.smoke.assumptions import ASSUMPTIONS
 from deploy.smoke.command import main
 from deploy.smoke.stack import TEMPLATES
 
+ROOT = Path(__file__).resolve().parents[3]
 TARGET = [
     "--target",
     "https://search.example.com:9200",
@@ -84,6 +89,26 @@ def test_the_sum_is_that_of_its_lines() -> None:
 def test_wrong_options(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--yes", *arguments]) == 64
     assert capsys.readouterr().err == f"error: {said}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--bogus"], ["--events", "many"], ["--architecture", "sparc"]])
+def test_options_that_are_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 64
+    assert re.fullmatch(r"error: [^\n]+; see python -m deploy\.smoke --help\n", capsys.readouterr().err)
+
+
+def test_nobody_listens_any_more() -> None:
+    """With `| tee`, one Ctrl-C ends both: what was made must be taken away nevertheless."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.smoke", "--dry-run"],
+            cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_it_costs_money_so_somebody_must_say_yes(capsys: pytest.CaptureFixture[str]) -> None:

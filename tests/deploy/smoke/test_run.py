@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -106,14 +108,39 @@ def test_stopped_in_the_middle(run: Runs, world: World, at: str) -> None:
 
 
 @pytest.mark.slow
-def test_ended_by_a_supervisor(run: Runs, world: World) -> None:
-    world.interrupt_at, world.interrupt_by = "logs:PutLogEvents", signal.SIGTERM
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_by_a_supervisor_or_a_terminal_that_goes(run: Runs, world: World, number: signal.Signals) -> None:
+    world.interrupt_at, world.interrupt_by = "logs:PutLogEvents", number
+    before = signal.getsignal(number)
     code, said, _ = run()
     assert code == 130
     assert "nothing is left" in said
     assert world.left() == []
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
+
+
+def test_stopped_while_nobody_listens_any_more(run: Runs, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`| tee` is ended by the same Ctrl-C: what is said then fails."""
+
+    class Gone(io.StringIO):
+        def flush(self) -> None:
+            if not world.interrupt_at:
+                raise BrokenPipeError
+
+    world.interrupt_at = "logs:PutLogEvents"
+    monkeypatch.setattr(sys, "stdout", Gone())
+    code, _, _ = run()
+    assert code == 130
+    assert world.left() == []
+
+
+def test_nothing_is_said_to_be_left_where_nothing_was_made(run: Runs, world: World) -> None:
+    world.refused["sts:GetCallerIdentity", ""] = "ExpiredToken"
+    code, said, err = run()
+    assert code == 75
+    assert err.startswith("error: sts:GetCallerIdentity: ExpiredToken")
+    assert "LEFT" not in said
+    assert world.calls == ["sts:GetCallerIdentity"]
 
 
 @pytest.mark.slow
@@ -139,6 +166,13 @@ def test_what_cannot_be_taken_away_is_named(run: Runs, world: World) -> None:
     assert world.left() == []
 
 
+def test_nothing_to_take_away_may_be_another_region(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--remove", "smoke-0123abcd"], account=world, clock=world.clock) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"there is no stack smoke-0123abcd in {world.region}: if the run was in another region, say")
+    assert said.endswith(f"nothing of smoke-0123abcd is left in {world.region}\n")
+
+
 @pytest.mark.slow
 def test_a_stack_that_does_not_go(run: Runs, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "_DeleteStack", lambda StackName: setattr(world, "status", "DELETE_FAILED") or {})  # noqa: N803
@@ -160,5 +194,10 @@ def test_without_probes_none_are_made(run: Runs, world: World) -> None:
 def test_kept_where_asked_for(run: Runs, world: World) -> None:
     code, said, _ = run("--keep")
     assert code == 0
-    assert re.search(r"kept, and billed: python -m deploy\.smoke --remove smoke-", said)
+    again = re.search(
+        r"kept, and billed: python -m deploy\.smoke (--remove smoke-\w+ --region \S+) takes it away", said
+    )
+    assert again
     assert world.left()
+    assert main(again[1].split(), account=world, clock=world.clock) == 0
+    assert world.left() == []
