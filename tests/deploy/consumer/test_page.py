@@ -129,6 +129,18 @@ def test_sums_are_right() -> None:
     assert 6 * 2 * 730 == 8760
 
 
+def test_the_page_on_scaling_tells_what_the_default_mode_costs() -> None:
+    """Its table is for the other mode."""
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    assert source("stream")["Parameters"]["StreamMode"]["Default"] == "ON_DEMAND"
+    flows, average, gzip, month = 10_000, 0.5, 57, 2_628_000
+    for constant in (f"AVERAGE = {average}", f"EVENTS, GZIP = 100, {gzip}", "HOURS, SECONDS = 730, 2_628_000"):
+        assert constant in page
+    gigabytes = flows * average * gzip * month / 1e9
+    dollars = gigabytes * (0.08 + 0.04) + 730 * 0.04
+    assert f"{gigabytes:.0f} {TIMES} ($0.08 + $0.04) + 730 {TIMES} $0.04 = ${dollars:.0f}\n" in page
+
+
 def test_it_says_that_it_was_not_run_in_aws() -> None:
     assert "**Nothing here was run in an AWS account.**" in PAGE
     assert "## What only AWS can show" in PAGE
