@@ -134,14 +134,15 @@ def _run(
     patience = Patience(clock, once=given.dry_run)
     if given.remove:
         with _stopped_by_signals():
-            return _remove(run, account, patience)
+            return _remove(run, account, patience, _engine(given, run))
     for line in (f"run {run} in {account.region}", *cost.report(events=given.events, hours=0.5)):
         _say(line)
     if not given.dry_run and not given.yes and not _agreed():
         return EX_USAGE
     choices = Choices(
         run=run, events=given.events, minutes=given.minutes, architecture=given.architecture,
-        probes=not given.no_probes, keep=given.keep, profile=given.profile,
+        probes=not given.no_probes, keep=given.keep,
+        more={f"--{name}": text for name in ("profile", "target", "secret", "username") if (text := getattr(given, name))},
     )  # fmt: skip
     packing = _not_packed if given.dry_run else pack
     going = Run(choices, account, patience, say=_say, pack=packing, engine=_engine(given, run))
@@ -149,7 +150,7 @@ def _run(
         return going.go()
 
 
-def _remove(run: str, account: Account, patience: Patience) -> int:
+def _remove(run: str, account: Account, patience: Patience, engine: Engine | None) -> int:
     stack = SmokeStack(account, patience, run)
     try:
         if not stack.is_there():
@@ -157,6 +158,8 @@ def _remove(run: str, account: Account, patience: Patience) -> int:
     except AwsError as error:
         _say(f"stack {run}: {error}")
     left = stack.remove()
+    if engine and not account.rehearsing:
+        left += engine.reach("").remove()
     for line in left:
         _say(f"LEFT: {line}")
     if not left and not account.rehearsing:

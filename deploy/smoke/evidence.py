@@ -147,10 +147,15 @@ class Target:
         return self.found().documents >= manifest.documents
 
     def remove(self) -> list[str]:
-        """Delete data stream and template; return what is left, with the reason."""
-        paths = {f"data stream {self._index}": f"/_data_stream/{self._index}"}
-        if self._template:
-            paths[f"index template {self._template}"] = f"/_index_template/{self._template}"
+        """Delete data stream and template, also those of an earlier process; return what is left, with the reason."""
+        try:
+            name = self._template or template(self._settings, self._engine)[0]
+        except VpcFlowError as error:
+            return [f"data stream {self._index} and its index template: {error}"]
+        paths = {
+            f"data stream {self._index}": f"/_data_stream/{self._index}",
+            f"index template {name}": f"/_index_template/{name}",
+        }
         left = []
         for what, path in paths.items():
             try:

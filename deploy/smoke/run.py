@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.smoke import cost
@@ -28,7 +28,7 @@ _FLOWS = ("Firehose to S3", "Kinesis")
 class Choices:
     """events: into the log group, and as many as objects. minutes: that documents may take. keep: take nothing away.
 
-    profile: of the AWS configuration, for what is said to be done afterwards.
+    more: options that are wanted again to take it away later.
     """
 
     run: str
@@ -37,7 +37,7 @@ class Choices:
     architecture: str = "arm64"
     probes: bool = True
     keep: bool = False
-    profile: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ class Run:
     def clear_away(self) -> list[str]:
         """Take everything away, and say what it cost. Return what is left."""
         again = f"python -m deploy.smoke --remove {self._choices.run} --region {self._account.region}"
-        again += f" --profile {self._choices.profile}" if self._choices.profile else ""
+        again += "".join(f" {option} {value}" for option, value in self._choices.more.items())
         if self._choices.keep:
             self._say(f"kept, and billed: {again} takes it away")
             return []

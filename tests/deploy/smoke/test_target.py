@@ -83,6 +83,12 @@ def test_an_engine_that_keeps_what_it_has(
         assert engine.templates
         assert world.left() == []
 
+        engine.away, world.on_remove = False, lambda: None
+        again = re.search(r"try again: python -m deploy\.smoke (--remove \S+ .*)", said)
+        assert again
+        assert main(again[1].split(), account=world, clock=world.clock) == 0
+        assert (engine.documents(), engine.templates) == ([], {})
+
 
 @pytest.mark.stack
 @pytest.mark.slow
