@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -71,11 +72,33 @@ def test_the_page_about_releases_names_each_job_and_what_it_may() -> None:
         assert set(said[job][0].split(", ")) == (writes or {"read"}), job
 
 
+def test_the_sums_are_of_what_a_release_holds_flat(tmp_path: Path) -> None:
+    """A release on GitHub has no folders: what was downloaded from it lies side by side."""
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))["jobs"][
+        "build"
+    ]
+    (command,) = (step["run"] for step in steps["steps"] if "SHA256SUMS" in step.get("run", ""))
+    names = {"python": "a-0.1.0.tar.gz", "lambda": "forwarder-arm64.zip", "sbom": "lambda.cdx.json"}
+    for folder, name in names.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(name, encoding="utf-8")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=tmp_path, check=True)
+    for folder, name in names.items():
+        (tmp_path / folder / name).rename(tmp_path / name)
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(re.findall(r"^(\S+): OK$", done.stdout, re.MULTILINE)) == set(names.values())
+
+
 def test_what_security_says_to_check_is_what_a_release_has() -> None:
     release = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
     assert ".github/package" in release
     assert "SHA256SUMS" in release
-    for name in re.findall(r"oci://ghcr\.io/OWNER/([\w-]+):", SECURITY):
-        assert f"image: {name}," in release
+    images = yaml.safe_load(release)["jobs"]["images"]["strategy"]["matrix"]["include"]
+    pushed = {(row["image"], row.get("suffix", "")) for row in images}
+    named = re.findall(r"oci://ghcr\.io/OWNER/([\w-]+):\d+\.\d+\.\d+(\S*)", SECURITY)
+    assert named
+    assert set(named) <= pushed
     for name in re.findall(r"verify ([\w-]+)-(?:arm64|x86_64)\.zip", SECURITY):
         assert name in {"forwarder", "transform"}
