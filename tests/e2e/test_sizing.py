@@ -16,3 +16,6 @@ def test_the_table_is_what_the_formula_gives(capsys: pytest.CaptureFixture[str])
     rows = capsys.readouterr().out
     assert rows.count("\n") == 5
     assert f"|---|---|---|---|---|---|---|---|\n{rows}\n" in page
+    for row in rows.splitlines():
+        shards, workers = row.split(" | ")[2:4]
+        assert int(workers) - 1 <= int(shards), "those that bear the load have a shard each: a shard has one reader"

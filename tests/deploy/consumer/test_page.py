@@ -139,6 +139,8 @@ def test_the_page_on_scaling_tells_what_the_default_mode_costs() -> None:
     gigabytes = flows * average * gzip * month / 1e9
     dollars = gigabytes * (0.08 + 0.04) + 730 * 0.04
     assert f"{gigabytes:.0f} {TIMES} ($0.08 + $0.04) + 730 {TIMES} $0.04 = ${dollars:.0f}\n" in page
+    (row,) = [line.split(" | ") for line in page.splitlines() if line.startswith(f"| {flows:,} | ")]
+    assert f"instead of {row[4]}, before what is kept" in page
 
 
 def test_it_says_that_it_was_not_run_in_aws() -> None:
