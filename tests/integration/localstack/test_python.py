@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,8 @@ def test_one_that_cannot_start_tells_the_end_of_its_log(tmp_path: Path, monkeypa
     with pytest.raises(StackError, match=r"^LocalStack ended while it started: .*No module named"), HostLocalStack():
         pytest.fail("there is no LocalStack among our own packages")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_says_which() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "testing.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"Python (3\.\d+)", page)) == {"{}.{}".format(*part.VERSION)}
