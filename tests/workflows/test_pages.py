@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import yaml
 
+from vpcflow import __version__
 from vpcflow.codec.document import ECS_VERSION
 from vpcflow.codec.identity import _SCHEME
 from vpcflow.deadletters.entry import _READABLE, FORMAT_VERSION
@@ -38,6 +40,30 @@ def test_versions_are_those_of_the_code() -> None:
     assert stored["State of a backfill"][0] == str(progress.FORMAT_VERSION)
     assert stored["Object handed over (SQS)"][0] == str(continuation._VERSION)
     assert stored["Documents"][0] == f"`ecs.version` {ECS_VERSION}"
+
+
+def test_what_doubles_and_what_is_lost_in_an_upgrade_is_said() -> None:
+    steps = UPGRADING.split("\n## How to upgrade\n")[1].split("\n## ")[0]
+    rollover = next(step for step in re.split(r"^\d\. ", steps, flags=re.MULTILINE) if "_rollover" in step)
+    assert "is there twice" in rollover
+    assert "delivery.md#not-promised" in rollover
+    back = steps.split("**Back again.**")[1]
+    assert "`ExpireDays`" in back  # the templates' buckets of dead letters have it
+    assert all("ExpireDays:" in path.read_text() for path in (ROOT / "deploy" / "forwarder").glob("*.yaml"))
+
+
+def test_a_release_has_one_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    found = {"vpcflow/__init__.py": {__version__}}
+    forms = {
+        "docker/*.Dockerfile": r"^ARG VERSION=(\S+)",
+        "deploy/*/*.yaml": r"^ +SemanticVersion: (\S+)",
+        "deploy/helm/*/Chart.yaml": r"^(?:version|appVersion): \"?([^\s\"]+)",
+    }
+    for pattern, form in forms.items():
+        texts = [path.read_text(encoding="utf-8") for path in ROOT.glob(pattern)]
+        found[pattern] = {one for text in texts for one in re.findall(form, text, re.MULTILINE)}
+    assert found == {key: {version} for key in found}
 
 
 def test_the_library_is_the_one_that_is_locked() -> None:
