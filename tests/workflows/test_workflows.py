@@ -171,6 +171,8 @@ def test_no_secrets_and_no_kept_credentials() -> None:
 def test_only_the_publishing_job_can_publish() -> None:
     jobs = workflow("release.yml")["jobs"]
     assert jobs["pypi"]["environment"] == "pypi"
+    assert jobs["pypi"]["needs"] == ["attest", "images"]  # what cannot be taken back comes after what can
+    assert jobs["publish"]["needs"] == "pypi"
     uses = {job: [step.get("uses", "").partition("@")[0] for step in about["steps"]] for job, about in jobs.items()}
     assert [job for job, used in uses.items() if "pypa/gh-action-pypi-publish" in used] == ["pypi"]
     assert not any(
