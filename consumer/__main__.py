@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error(str(error), extra={"fields": {"exit_code": error.exit_code}})  # noqa: TRY400 - one line for people
         return error.exit_code
     except Exception:  # noqa: BLE001 - the last handler of this program
-        log.error("consumer fails", extra={"fields": {"traceback": traceback.format_exc()}})  # noqa: TRY400 - one line
+        fields = {"exit_code": EX_SOFTWARE, "traceback": traceback.format_exc()}
+        log.error("consumer fails", extra={"fields": fields})  # noqa: TRY400 - one line
         return EX_SOFTWARE
 
 

@@ -90,7 +90,9 @@ class Monitor:
         self._state, self._since = State.STARTING, clock.monotonic()
         self._wait: tuple[str, float, float] | None = None  # reason, since when, answers of the engine until then
         self._behind: tuple[float, float] | None = None  # seconds, and when that was said
-        self._unkept_since: float | None = None
+        self._unkept: tuple[float, float] | None = (
+            None  # records without a checkpoint: since when, and how old they were
+        )
         self._logged_at, self._logged = clock.monotonic(), 0.0
         self._unwritten = False
         self._one = threading.Lock()
@@ -111,18 +113,18 @@ class Monitor:
         now = self._clock.monotonic()
         if milliseconds_behind is not None:
             self._behind = (milliseconds_behind / 1000, now)
-        if records and self._unkept_since is None:
-            self._unkept_since = now
+        if records and self._unkept is None:
+            self._unkept = (now, self._seconds_behind() or 0.0)
 
     def checkpoint(self, result: str) -> None:
         """See `Monitored`."""
         self.meters.count(catalog.CHECKPOINTS, result=result)
         if result == "kept":
-            self._unkept_since = self._clock.monotonic()
+            self._unkept = (self._clock.monotonic(), self._seconds_behind() or 0.0)
 
     def all_kept(self) -> None:
         """See `Monitored`."""
-        self._unkept_since = None
+        self._unkept = None
 
     def leaves(self) -> None:
         """See `Monitored`."""
@@ -172,9 +174,16 @@ class Monitor:
         behind = self._behind
         return None if behind is None else behind[0] + self._clock.monotonic() - behind[1]
 
+    def _checkpoint_age(self) -> float:
+        return 0.0 if self._unkept is None else self._clock.monotonic() - self._unkept[0]
+
     def _until_expiry(self) -> float | None:
+        """Return what is left to the oldest record that a restart would need: one not read, or one without a checkpoint."""
         behind, retention = self._seconds_behind(), self._folder.retention()
-        return None if behind is None or retention is None else retention - behind
+        if behind is None or retention is None:
+            return None
+        unkept = 0.0 if self._unkept is None else self._unkept[1] + self._checkpoint_age()
+        return retention - max(behind, unkept)
 
     def _gauges(self) -> None:
         if self._state is State.LEAVING:
@@ -187,9 +196,7 @@ class Monitor:
             return
         if not self._shard:
             return
-        unkept = self._unkept_since
-        age = 0.0 if unkept is None else self._clock.monotonic() - unkept
-        self.meters.set(catalog.CHECKPOINT_AGE_SECONDS, age, shard=self._shard)
+        self.meters.set(catalog.CHECKPOINT_AGE_SECONDS, self._checkpoint_age(), shard=self._shard)
         if (behind := self._seconds_behind()) is not None:
             self.meters.set(catalog.MILLISECONDS_BEHIND_LATEST, round(behind * 1000), shard=self._shard)
         if (left := self._until_expiry()) is not None:

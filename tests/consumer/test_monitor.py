@@ -117,6 +117,24 @@ def test_lag_goes_on_while_a_batch_waits(bench: Bench) -> None:
     bench.monitor.reads(None, records=False)  # the KCL does not know: what it said last still counts
     assert bench.gauge(catalog.SECONDS_UNTIL_EXPIRY) == DAY - 160
     bench.monitor.reads(0, records=False)
+    bench.monitor.all_kept()
+    assert bench.gauge(catalog.SECONDS_UNTIL_EXPIRY) == DAY
+
+
+def test_what_was_read_and_has_no_checkpoint_can_expire_too(bench: Bench) -> None:
+    """A quiet shard goes on to be read while the engine is away: it is not behind, and a restart needs what it read."""
+    bench.serve()
+    bench.monitor.reads(5_000, records=True)
+    for _ in range(100):
+        bench.clock.advance(60)
+        bench.monitor.reads(0, records=False)
+    assert bench.gauge(catalog.MILLISECONDS_BEHIND_LATEST) == 0
+    assert bench.gauge(catalog.SECONDS_UNTIL_EXPIRY) == DAY - 5 - 6_000
+    bench.monitor.checkpoint("kept")  # of a part of it
+    bench.clock.advance(10)
+    assert bench.gauge(catalog.SECONDS_UNTIL_EXPIRY) == DAY - 10
+    bench.monitor.all_kept()
+    bench.monitor.reads(0, records=False)
     assert bench.gauge(catalog.SECONDS_UNTIL_EXPIRY) == DAY
 
 

@@ -136,8 +136,8 @@ MILLISECONDS_BEHIND_LATEST = Gauge(
 )
 SECONDS_UNTIL_EXPIRY = Gauge(
     "seconds_until_expiry",
-    "Retention of the stream minus the time behind latest: when this reaches 0, unread records are lost. "
-    "Absent while the retention is not known.",
+    "Retention of the stream minus the age of the oldest record that is not read, or that no checkpoint covers: when this "
+    "reaches 0, records are lost, those that were read with the next restart. Absent while the retention is not known.",
     labels=("shard",),
     unit="seconds",
     across="min",
