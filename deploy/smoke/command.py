@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from deploy.smoke import cost
-from deploy.smoke.account import Account, Aws, AwsError, Rehearsal
+from deploy.smoke.account import Account, Aws, Rehearsal
 from deploy.smoke.assumptions import table
 from deploy.smoke.evidence import Target
 from deploy.smoke.patience import Patience
@@ -152,11 +152,8 @@ def _run(
 
 def _remove(run: str, account: Account, patience: Patience, engine: Engine | None) -> int:
     stack = SmokeStack(account, patience, run)
-    try:
-        if not stack.is_there():
-            _say(f"there is no stack {run} in {account.region}: if the run was in another region, say --region")
-    except AwsError as error:
-        _say(f"stack {run}: {error}")
+    if not stack.is_there():
+        _say(f"there is no stack {run} in {account.region}: if the run was in another region, say --region")
     left = stack.remove()
     if engine and not account.rehearsing:
         left += engine.reach("").remove()

@@ -166,6 +166,14 @@ def test_what_cannot_be_taken_away_is_named(run: Runs, world: World) -> None:
     assert world.left() == []
 
 
+def test_taking_away_what_may_not_be_looked_at_is_one_line(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.refused["cloudformation:DescribeStacks", ""] = "ExpiredToken"
+    assert main(["--remove", "smoke-0123abcd"], account=world, clock=world.clock) == 75
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith("error: cloudformation:DescribeStacks: ExpiredToken")
+
+
 def test_nothing_to_take_away_may_be_another_region(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--remove", "smoke-0123abcd"], account=world, clock=world.clock) == 0
     said = capsys.readouterr().out
