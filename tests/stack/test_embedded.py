@@ -15,6 +15,7 @@ import pytest
 
 from vpcflow.stack import Stack, StackError, stop
 from vpcflow.stack.__main__ import main
+from vpcflow.stack.streams import client
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Processes
@@ -53,6 +54,10 @@ def test_it_starts_on_loopback_and_leaves_neither_process_nor_folder(processes: 
         assert get(stack.dynamodb_url)[0] == 400
         assert stack.engine_url == ""
         assert stack.java.exists()
+        with client("dynamodb", stack.dynamodb_url) as tables:
+            tables.list_tables()
+        # DynamoDB Local unpacks it with the first table: here, not where nobody clears up.
+        assert list(stack.work.glob("*sqlite4java*"))
         assert len(processes.mentioning(str(stack.work))) >= 1
         for url in (stack.kinesis_url, stack.dynamodb_url):
             addresses = listening(int(url.rpartition(":")[2]))

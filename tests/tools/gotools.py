@@ -46,7 +46,10 @@ def wanted() -> tuple[int, ...]:
 
 
 def _elsewhere(folder: Path) -> dict[str, str]:
-    """Return what keeps go's own counters out of the home folder; where `go env -w` keeps proxies stays what it was."""
+    """Return what keeps go from counting, here and in the home folder; where `go env -w` keeps proxies stays what it was."""
+    counting = folder / "go" / "telemetry"
+    counting.mkdir(parents=True, exist_ok=True)
+    (counting / "mode").write_text("off")  # else a process of its own writes there after go has ended
     settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "go" / "env"
     return {"XDG_CONFIG_HOME": str(folder), "GOENV": os.environ.get("GOENV") or str(settings)}
 

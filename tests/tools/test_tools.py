@@ -97,4 +97,6 @@ def test_go_writes_below_one_folder_only(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR", "XDG_CONFIG_HOME"):
         assert Path(environ[name]).is_relative_to(tmp_path / "stage"), name
     assert environ["GOENV"] == str(tmp_path / "home" / ".config" / "go" / "env")
+    counting = Path(environ["XDG_CONFIG_HOME"]) / "go" / "telemetry" / "mode"
+    assert counting.read_text() == "off", "else go leaves a process that writes there after the folder is gone"
     assert environ["GOTOOLCHAIN"] == "local", "no toolchain is downloaded that no lock names"

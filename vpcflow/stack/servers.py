@@ -55,6 +55,7 @@ def dynamodb_server(cache: Cache, progress: Progress, work: Path) -> Server:
         name="dynamodb",
         command=[
             *java,
+            f"-Djava.io.tmpdir={work}",  # it unpacks a library there, and leaves it
             "--enable-native-access=ALL-UNNAMED",
             f"-Djava.library.path={jars}",
             "-cp",
