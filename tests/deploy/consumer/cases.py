@@ -32,7 +32,7 @@ CONSUMER = {
     "DeadLetterBucket": "permissions-deadletterbucket-1a2b3c4d5e6f",
     "Hosts": "https://search.example.com:9200",
     "SecretArn": SECRET,
-    "ImageUri": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/vpcflow-consumer:0.1.0",
+    "ImageUri": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/vpcflow-stream:0.1.0",
 }
 SIGNED = {
     **CONSUMER,
