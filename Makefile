@@ -35,8 +35,11 @@ TWO := -n 2 --dist loadfile
 test: $(VENV)/test.stamp ## the fast tests, those with real servers included
 	@$(PYTEST) $(TWO) -m "not slow and not images" $(TESTS)
 
+# Without those that `make test` has run: make ALL="slow and not images" test-all
+ALL := not images
+
 test-all: $(VENV)/test.stamp ## every test: whole fault matrix, all engines, LocalStack, scale-out, deployment; not the images
-	@$(PYTEST) $(TWO) -m "not images" $(TESTS)
+	@$(PYTEST) $(TWO) -m "$(ALL)" $(TESTS)
 
 images: $(VENV)/test.stamp ## build the container images on a stand-in base, and run them
 	@$(PYTEST) -m images tests/images

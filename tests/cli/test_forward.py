@@ -158,6 +158,7 @@ def test_53_a_kill_in_the_middle_and_another_start_give_everything_once(scene: S
 
 
 @pytest.mark.stack
+@pytest.mark.slow
 def test_a_stop_hands_over_and_two_share_what_is_left(scene: Scene) -> None:
     scene.put(4, 5000)
     scene.send("poison")
@@ -224,10 +225,9 @@ def test_24_a_backfill_that_was_killed_goes_on_where_it_was(scene: Scene) -> Non
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    "to_all", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one process", "all processes"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("to_all", [False, True], ids=["one process", "all processes"])
 def test_ctrl_c_and_sigterm_end_a_backfill_with_its_report(scene: Scene, number: signal.Signals, to_all: bool) -> None:  # noqa: FBT001
     scene.put(30, 2000, notify=False)
     state = scene.folder / "state.db"

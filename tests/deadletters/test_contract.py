@@ -78,8 +78,11 @@ KINDS = [
     "sqs",
     "sqs and s3",
     "fifo",
-    *[pytest.param(name, marks=pytest.mark.stack) for name in ("stack_elasticsearch", "stack_opensearch")],
-    pytest.param("stack_elasticsearch8", marks=[pytest.mark.stack, pytest.mark.slow]),
+    pytest.param("stack_elasticsearch", marks=pytest.mark.stack),
+    *[
+        pytest.param(name, marks=[pytest.mark.stack, pytest.mark.slow])
+        for name in ("stack_opensearch", "stack_elasticsearch8")
+    ],
 ]
 
 

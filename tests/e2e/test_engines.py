@@ -17,11 +17,11 @@ from tests.e2e.expected import documents, indexed
 from tests.faults.process.scene import TOO_MANY, FaultScene
 from vpcflow.stack import Stack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 ENGINES = [
     pytest.param("stack_elasticsearch", "9.5.3", id="elasticsearch 9"),
-    pytest.param("stack_elasticsearch8", "8.19.21", id="elasticsearch 8", marks=pytest.mark.slow),
+    pytest.param("stack_elasticsearch8", "8.19.21", id="elasticsearch 8"),
     pytest.param("stack_opensearch", "3.6.0", id="opensearch 3"),
 ]
 EACH = pytest.mark.parametrize(("fixture", "version"), ENGINES)

@@ -79,6 +79,7 @@ def test_a_stalled_cluster_fails_the_invocation_before_lambda_does(
         assert [line for line in proxy.journal.lines() if json.loads(line)["action"] == "delay"]
 
 
+@pytest.mark.slow
 def test_what_was_settled_before_the_cluster_stalled_is_not_failed(
     stack_elasticsearch: Stack, engine: EngineSink
 ) -> None:

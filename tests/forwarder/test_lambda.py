@@ -108,6 +108,7 @@ def test_50_a_stalled_cluster_fails_the_invocation_before_lambda_does(
         assert failed(answer.value) == names[:1]
 
 
+@pytest.mark.slow
 def test_what_was_settled_before_the_cluster_stalled_does_not_come_again(
     stack_elasticsearch: Stack, engine_sink: EngineSink, scene: Scene
 ) -> None:

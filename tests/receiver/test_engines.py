@@ -110,6 +110,7 @@ def test_what_our_lambda_made_is_passed_on(serve: Serve, target: Target) -> None
     assert receiver.dead_letters()[0]["message"] == "bulk operation 'delete': only create is passed on"
 
 
+@pytest.mark.slow
 def test_ten_thousand_records(serve: Serve, target: Target) -> None:
     receiver = serve(target.url, target.name)
     end = lines(0, 1).split()[11].decode()
