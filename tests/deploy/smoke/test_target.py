@@ -97,10 +97,11 @@ def test_a_real_engine(
     forwards: bool,  # noqa: FBT001 - a case
     world: World,
     zips: Mapping[str, Path],
-    stack_elasticsearch: Stack,
+    stack_opensearch: Stack,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    url = stack_elasticsearch.engine_url
+    """OpenSearch: the Elasticsearch that can be had as a package deletes no data stream."""
+    url = stack_opensearch.engine_url
     engine = sink(load(None, {"VPCFLOW_ELASTICSEARCH__HOSTS": url}).settings)
     world.forward = forwarder(world) if forwards else None
     code = ran(world, zips, url)
