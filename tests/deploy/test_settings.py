@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import boto3
 import pytest
 
 from firehose_transform.program import Program
@@ -15,32 +13,7 @@ from vpcflow.clock import SystemClock
 from vpcflow.settings.load import load
 from vpcflow.settings.model import Settings
 
-
-@pytest.fixture(autouse=True)
-def _aws(monkeypatch: pytest.MonkeyPatch, aws_url: str) -> None:
-    for name, value in {
-        "AWS_ENDPOINT_URL": aws_url,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(scope="module")
-def secret(aws_url: str) -> str:
-    client = boto3.client(
-        "secretsmanager",
-        endpoint_url=aws_url,
-        region_name="eu-central-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    text = json.dumps({"api_key": "the-key", "username": "vpcflow", "password": "the-password"})
-    arn: str = client.create_secret(Name="search", SecretString=text)["ARN"]
-    client.close()
-    return arn
+pytestmark = pytest.mark.usefixtures("secret")
 
 
 def environment(stack: Stack) -> dict[str, str]:

@@ -126,3 +126,13 @@ STACKS = [
     for name, cases in CASES.items()
     for number, given in enumerate(cases)
 ]
+
+
+def containers(made: Stack) -> list[dict[str, Any]]:
+    """Return the consumer's own of each task."""
+    return [
+        one
+        for task in made.resources("AWS::ECS::TaskDefinition").values()
+        for one in task["ContainerDefinitions"]
+        if one["Name"] == "consumer"
+    ]

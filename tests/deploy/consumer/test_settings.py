@@ -6,42 +6,21 @@ import json
 import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import boto3
 import pytest
 
 from consumer import daemon
 from tests.deploy.cases import FORMAT
 from tests.deploy.consumer import policies, watching
-from tests.deploy.consumer.cases import CASES, CONSUMER, FLOWS, READER, ROOT, SIGNED, source, stack
-from tests.deploy.consumer.test_templates import containers
+from tests.deploy.consumer.cases import CASES, CONSUMER, FLOWS, READER, ROOT, SIGNED, containers, source, stack
 from tests.deploy.template import Stack
 from vpcflow.settings.load import key_kinds, load
 from vpcflow.settings.model import Settings
 
 # Read before there are settings: where the settings file is.
 NO_SETTING = {"VPCFLOW_SETTINGS"}
-
-
-@pytest.fixture(scope="module")
-def secret(aws_url: str) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as environ:
-        for name, value in {
-            "AWS_ENDPOINT_URL": aws_url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            environ.setenv(name, value)
-        client = boto3.client("secretsmanager")
-        text = json.dumps({"api_key": "the-key", "username": "vpcflow", "password": "the-password"})
-        yield client.create_secret(Name=f"search-of-the-consumer-{uuid.uuid4().hex}", SecretString=text)["ARN"]
-        client.close()
 
 
 def environments(made: Stack) -> list[dict[str, str]]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.deploy.cases import FORMAT
@@ -19,23 +15,6 @@ from vpcflow.settings.model import Settings
 
 # Read before there are settings: where the settings file is.
 NO_SETTING = {"VPCFLOW_SETTINGS"}
-
-
-@pytest.fixture(scope="module")
-def secret(aws_url: str) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as environ:
-        for name, value in {
-            "AWS_ENDPOINT_URL": aws_url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            environ.setenv(name, value)
-        client = boto3.client("secretsmanager")
-        text = json.dumps({"api_key": "the-key", "username": "vpcflow", "password": "the-password"})
-        yield client.create_secret(Name=f"search-of-the-forwarder-{uuid.uuid4().hex}", SecretString=text)["ARN"]
-        client.close()
 
 
 def environment(made: Stack) -> dict[str, str]:

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import boto3
 import pytest
 
-from tests.deploy import checks
+from tests.deploy import checks, habits
 from tests.deploy.forwarder import policies
 from tests.deploy.forwarder.cases import CASES, NAMES, STACKS
 from tests.deploy.forwarder.sam import FOLDER, ROOT, expanded, source, stack, text
-from tests.deploy.template import PSEUDO, Stack, listed, statements
+from tests.deploy.template import PSEUDO, Stack, statements
 
-# Resources that are not the same in all templates that have them, with the reason.
+# What is not the same in all templates that have them, with the reason.
 DIFFERENT = {
-    "Function": "its settings",
-    "FunctionRole": "what the source needs",
-    "DeadLetterBucket": "with or without aws/lambda/",
-    "Subscription": "to a function, or to a stream",
-    "SilenceAlarm": "the source's metrics",
-    "FunctionErrorsAlarm": "what becomes of events that fail",
+    "Resources": {
+        "Function": "its settings",
+        "FunctionRole": "what the source needs",
+        "DeadLetterBucket": "with or without aws/lambda/",
+        "Subscription": "to a function, or to a stream",
+        "SilenceAlarm": "the source's metrics",
+        "FunctionErrorsAlarm": "what becomes of events that fail",
+    },
+    "Parameters": dict.fromkeys(
+        ("Timeout", "KmsKeyArn", "ExpireDays", "LogGroupName"), "says what it is for in this template"
+    ),
+    "Rules": {},
+    "Conditions": {},
 }
-
-
-def lint(*paths: Path) -> tuple[int, str]:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_each_template_has_cases() -> None:
@@ -43,14 +42,14 @@ def test_cfn_lint_has_nothing_to_say_before_and_after_the_expansion(tmp_path: Pa
     for name in NAMES:
         made.append(tmp_path / f"{name}.json")
         made[-1].write_text(json.dumps(expanded(name)), encoding="utf-8")
-    assert lint(*FOLDER.glob("*.yaml"), *made) == (0, "")
+    assert habits.lint(*FOLDER.glob("*.yaml"), *made) == (0, "")
 
 
 def test_cfn_lint_would_have_something_to_say(tmp_path: Path) -> None:
     wrong = expanded("kinesis")
     wrong["Resources"]["StreamToFunction"]["Properties"]["MaximumRecordAge"] = 60
     (tmp_path / "wrong.json").write_text(json.dumps(wrong), encoding="utf-8")
-    status, said = lint(tmp_path / "wrong.json")
+    status, said = habits.lint(tmp_path / "wrong.json")
     assert status != 0
     assert "MaximumRecordAge" in said
 
@@ -120,22 +119,12 @@ def test_names_fit(stack_: Stack) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_say_what_they_are_and_are_in_groups(name: str) -> None:
-    found = source(name)
-    groups = found["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    grouped = [one for group in groups for one in group["Parameters"]]
-    assert sorted(grouped) == sorted(found["Parameters"])
-    for parameter, about in found["Parameters"].items():
-        assert len(about["Description"]) > 20, parameter
-        if about["Type"] == "Number" and "AllowedValues" not in about:
-            assert {"MinValue", "MaxValue"} <= set(about), parameter
-        if parameter.endswith(("Arn", "Url", "Bucket", "Key")):  # where a password could be typed by mistake
-            assert "AllowedPattern" in about, parameter
+    assert list(habits.parameters(source(name))) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_secret_can_be_given(name: str) -> None:
-    words = ("password", "apikey", "token", "accesskey")
-    assert not [one for one in source(name)["Parameters"] if any(word in one.lower() for word in words)]
+    assert list(habits.secrets(source(name))) == []
     assert "NoEcho" not in text(name)
 
 
@@ -158,51 +147,25 @@ def test_the_application_repository_gets_what_it_wants(name: str) -> None:
 
 
 def test_what_templates_share_is_the_same() -> None:
-    for section in ("Parameters", "Resources", "Rules", "Conditions"):
-        seen: dict[str, tuple[str, object]] = {}
-        for name in NAMES:
-            for key, value in source(name)[section].items():
-                if key in DIFFERENT or (
-                    section == "Parameters" and key in ("Timeout", "KmsKeyArn", "ExpireDays", "LogGroupName")
-                ):
-                    continue
-                first, before = seen.setdefault(key, (name, value))
-                assert value == before, f"{section}.{key} in {first} and {name}"
+    assert list(habits.different({name: source(name) for name in NAMES}, DIFFERENT)) == []
 
 
-@pytest.mark.parametrize(
-    "partition", [("aws-cn", "cn-north-1", "amazonaws.com.cn"), ("aws-us-gov", "us-gov-west-1", "amazonaws.com")]
-)
+@pytest.mark.parametrize("partition", habits.PARTITIONS)
 @pytest.mark.parametrize("stack_", STACKS)
 def test_other_partitions_of_aws(stack_: Stack, partition: tuple[str, str, str]) -> None:
-    name, region, suffix = partition
-    there = Stack(
-        stack_.template,
-        stack_.given,
-        {**PSEUDO, "AWS::Partition": name, "AWS::Region": region, "AWS::URLSuffix": suffix},
-    )
-    given = set(stack_.given.values())
-    for role in there.resources("AWS::IAM::Role").values():
-        for statement in statements(role):
-            for resource in listed(statement["Resource"]):
-                own = any(one.startswith("arn:") and resource.startswith(one) for one in given)
-                assert own or resource == "*" or resource.startswith(f"arn:{name}:"), resource
+    there = habits.abroad(stack_, *partition)
+    found = [one for role in there.resources("AWS::IAM::Role").values() for one in statements(role)]
+    assert list(habits.written_in(found, partition[0], stack_.given.values())) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_partition_region_or_account_is_written_down(name: str) -> None:
-    resources = json.dumps(source(name)["Resources"]) + json.dumps(source(name)["Outputs"])
-    assert "arn:aws" not in resources
-    assert "amazonaws.com/" not in resources
+    assert list(habits.written_down(source(name))) == []
 
 
 @pytest.mark.parametrize("stack_", STACKS)
 def test_the_only_copy_survives_the_stack(stack_: Stack) -> None:
-    for name, resource in stack_.template["Resources"].items():
-        if resource["Type"] in ("AWS::S3::Bucket", "AWS::Kinesis::Stream", "AWS::SQS::Queue"):
-            policy = (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
-            # What a stack left behind that could not be made would take its own name away from the next attempt.
-            assert policy == ("RetainExceptOnCreate", "Retain"), name
+    assert list(habits.kept(stack_)) == []
 
 
 @pytest.mark.parametrize("stack_", STACKS)
