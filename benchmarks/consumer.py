@@ -16,13 +16,9 @@ import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from memory import family, fill, settings_of, until
+from memory import family, fill, start, until
 
-from vpcflow import wiring
-from vpcflow.demo.consumer import ConsumerProcess
-from vpcflow.settings.load import load
 from vpcflow.stack import Stack
-from vpcflow.stack.streams import CREDENTIALS
 
 KINDS = ("child", "daemon", "supervisor")
 
@@ -48,20 +44,7 @@ def main() -> None:
         stack = exits.enter_context(Stack("elasticsearch", kinesis=True, progress=print))
         work = Path(exits.enter_context(tempfile.TemporaryDirectory()))
         wanted = fill(stack, options.events, options.each)
-        path = work / "vpcflow.toml"
-        path.write_text(settings_of(stack, stack.engine_url, work), encoding="utf-8")
-        settings = load(path, {}).settings
-        engine = wiring.sink(settings)
-        exits.callback(engine.close)
-        engine.ensure_template(*wiring.template(settings, engine))
-        target = wiring.codec_options(settings).target
-
-        def count() -> int:
-            engine.refresh(target)
-            return engine.count(target)
-
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("VPCFLOW_", "AWS_"))}
-        consumer = exits.enter_context(ConsumerProcess(path, work / "log", {**environ, **CREDENTIALS}))
+        consumer, count = start(exits, stack, stack.engine_url, work)
         until(lambda: count() > 0, 300, "nothing arrived")
         first, before = used(consumer.pid), count()
         until(lambda: count() >= wanted, 900, "not everything arrived")

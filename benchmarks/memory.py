@@ -165,6 +165,24 @@ def hang(root: int, seconds: float) -> tuple[dict[str, float], float]:
     return peaks, late
 
 
+def start(exits: ExitStack, stack: Stack, url: str, work: Path) -> tuple[ConsumerProcess, Callable[[], int]]:
+    """Start a consumer that reaches the engine at `url`; return it, and what counts the documents, past any gate."""
+    path = work / "vpcflow.toml"
+    path.write_text(settings_of(stack, url, work), encoding="utf-8")
+    settings = load(path, {"VPCFLOW_ELASTICSEARCH__HOSTS": stack.engine_url}).settings
+    engine = wiring.sink(settings)
+    exits.callback(engine.close)
+    engine.ensure_template(*wiring.template(settings, engine))
+    target = wiring.codec_options(settings).target
+
+    def count() -> int:
+        engine.refresh(target)
+        return engine.count(target)
+
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("VPCFLOW_", "AWS_"))}
+    return exits.enter_context(ConsumerProcess(path, work / "log", {**environ, **CREDENTIALS})), count
+
+
 def run(options: argparse.Namespace) -> int:
     """Run it; return the exit code."""
     with ExitStack() as exits:
@@ -172,20 +190,7 @@ def run(options: argparse.Namespace) -> int:
         work = Path(exits.enter_context(tempfile.TemporaryDirectory()))
         gate = Gate(stack.engine_url)
         wanted = fill(stack, options.events)
-        path = work / "vpcflow.toml"
-        path.write_text(settings_of(stack, gate.url, work), encoding="utf-8")
-        settings = load(path, {"VPCFLOW_ELASTICSEARCH__HOSTS": stack.engine_url}).settings
-        engine = wiring.sink(settings)
-        exits.callback(engine.close)
-        engine.ensure_template(*wiring.template(settings, engine))
-        target = wiring.codec_options(settings).target
-
-        def count() -> int:
-            engine.refresh(target)
-            return engine.count(target)
-
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("VPCFLOW_", "AWS_"))}
-        consumer = exits.enter_context(ConsumerProcess(path, work / "log", {**environ, **CREDENTIALS}))
+        consumer, count = start(exits, stack, gate.url, work)
         # The consumer may look at its target and begin to write; then nothing is answered any more.
         until(lambda: count() > 0, 120, "nothing arrived")
         gate.shut()

@@ -90,9 +90,8 @@ class Monitor:
         self._state, self._since = State.STARTING, clock.monotonic()
         self._wait: tuple[str, float, float] | None = None  # reason, since when, answers of the engine until then
         self._behind: tuple[float, float] | None = None  # seconds, and when that was said
-        self._unkept: tuple[float, float] | None = (
-            None  # records without a checkpoint: since when, and how old they were
-        )
+        # What no checkpoint covers: since when, at most since the last one, and how far behind it was then.
+        self._unkept: tuple[float, float] | None = None
         self._logged_at, self._logged = clock.monotonic(), 0.0
         self._unwritten = False
         self._one = threading.Lock()

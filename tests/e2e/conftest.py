@@ -295,6 +295,8 @@ restart_max_seconds = 2.0
         return time.monotonic() - began
 
     def close(self) -> None:
+        for log in sorted(self.folder.glob("log-*")):  # shown where a test fails
+            print(log, *(line[:1000] for line in log.read_text().splitlines()[-60:]), sep="\n")
         runs = [RunFolder(path) for path in (self.folder / "run folder").glob("*")]
         left = [note.process for run in runs for note in run.children()]
         left += [daemon for run in runs if (daemon := run.daemon()) is not None]
@@ -316,6 +318,4 @@ restart_max_seconds = 2.0
 def scene(stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path) -> Iterator[Scene]:
     one = Scene(stack_elasticsearch, stack_kinesis, tmp_path)
     yield one
-    for log in sorted(tmp_path.glob("log-*")):  # shown where a test fails
-        print(log.name, *(line[:1000] for line in log.read_text().splitlines()[-60:]), sep="\n")
     one.close()

@@ -37,8 +37,6 @@ def engine(request: pytest.FixtureRequest, fixture: str) -> Stack:
 def bad_lines_scene(engine: Stack, stack_kinesis: Stack, tmp_path: Path) -> Iterator[FaultScene]:
     one = FaultScene(engine, stack_kinesis, tmp_path)
     yield one
-    for log in sorted(tmp_path.glob("log-*")):  # shown where a test fails
-        print(log.name, *(line[:1000] for line in log.read_text().splitlines()[-60:]), sep="\n")
     one.close()
 
 

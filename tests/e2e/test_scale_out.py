@@ -38,8 +38,6 @@ def make_fleet(stack_elasticsearch: Stack, stack_kinesis: Stack, tmp_path: Path)
         yield make
         for one in fleets:
             closing.callback(one.close)  # all of them, whatever one says
-            for log in sorted(one.folder.glob("log-*")):  # shown where a test fails
-                print(log, *(text[:1000] for text in log.read_text().splitlines()[-60:]), sep="\n")
 
 
 def begin(fleet: Fleet, *workers: str) -> None:

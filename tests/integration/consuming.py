@@ -35,6 +35,4 @@ def consuming(cloud: Cloud, of: Named, engine: Target, stack: Stack, folder: Pat
     try:
         yield scene
     finally:
-        for log in sorted(folder.glob("log-*")):  # shown where a test fails
-            print(log.name, *(line[:1000] for line in log.read_text().splitlines()[-60:]), sep="\n")
         scene.close()

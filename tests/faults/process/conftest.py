@@ -37,7 +37,5 @@ def make_scenes(
         yield make
         for one in scenes:
             closing.callback(one.close)  # all of them, whatever one says
-            for log in sorted(one.folder.glob("log-*")):  # shown where a test fails
-                print(log, *(text[:1000] for text in log.read_text().splitlines()[-60:]), sep="\n")
             with contextlib.suppress(FileNotFoundError):
                 print((one.injections / "injections.jsonl").read_text())
