@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vpcflow.codec import CodecOptions, Decoder, FormatRule
@@ -115,17 +115,25 @@ JSON = st.recursive(
 )
 
 
+def without_text(event: object) -> bool:
+    message = event.get("message") if isinstance(event, dict) else None
+    return isinstance(message, str) and not message.strip()
+
+
 @given(
     st.lists(JSON, max_size=4),
     st.dictionaries(st.sampled_from(["owner", "logGroup", "logStream", "messageType", "message"]), JSON),
 )
+@example([{"message": ""}, {"message": " ", "id": "1", "timestamp": 1}], {})
 @settings(max_examples=300, deadline=None)
 def test_any_json_in_any_place_of_a_payload(events: list[Any], more: dict[str, Any]) -> None:
     run(payload(events, **more))
     around = run(payload([event(1), *events, event(2)]))
     found = positions(around)
     assert (found[0], found[-1]) == (0, len(events) + 1)
-    assert sorted([*found, *(at for _, at, _ in bad(around))]) == list(range(len(events) + 2))
+    blank = [at for at, each in enumerate(events, 1) if without_text(each)]
+    assert sum(chunk.skipped for chunk in around) == len(blank)
+    assert sorted([*found, *blank, *(at for _, at, _ in bad(around))]) == list(range(len(events) + 2))
 
 
 @given(
