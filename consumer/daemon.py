@@ -85,6 +85,9 @@ def properties(settings: Settings, worker: Worker) -> dict[str, str]:
         "shardSyncIntervalMillis": str(consumer.shard_sync_milliseconds),
         "parentShardPollIntervalMillis": str(consumer.parent_poll_milliseconds),
         "shutdownGraceMillis": str(consumer.shutdown_grace_milliseconds),
+        # In KCL 3.1.3 a hand-off is never ended by anybody when the lease was late in the moment in which its old owner let go:
+        # that one renews it from then on without reading. Given over at once, the shard's last seconds are read twice instead.
+        "isGracefulLeaseHandoffEnabled": "false",
     }
     if consumer.lease_assignment_milliseconds:
         found["leaseAssignmentIntervalMillis"] = str(consumer.lease_assignment_milliseconds)

@@ -113,6 +113,9 @@ def _problem(given: argparse.Namespace) -> str:
         f"--remove: {given.remove!r} is no run; they are called smoke-0123abcd": bool(
             given.remove and not _RUN.fullmatch(given.remove)
         ),
+        "--region: say it as AWS does, eu-central-1": bool(
+            given.region and not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d+", given.region)
+        ),
         "--target: say https://HOST:PORT": bool(given.target and not re.fullmatch(r"https?://[^ ,]+", given.target)),
         "--secret and --username are for a --target": bool((given.secret or given.username) and not given.target),
         "--username: its password is in a --secret": bool(given.username and not given.secret),
@@ -125,7 +128,8 @@ def _run(
 ) -> int:
     run = given.remove or f"smoke-{secrets.token_hex(4)}"
     if given.dry_run:
-        region = given.region or "eu-central-1"
+        named = given.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        region = named or "eu-central-1"
         account = Rehearsal(_say, region=region, answers=_answers(run, region))
     elif account is None:
         account = Aws(region=given.region, profile=given.profile)

@@ -59,6 +59,7 @@ def test_properties(tmp_path: Path) -> None:
         "shardSyncIntervalMillis": "60000",
         "parentShardPollIntervalMillis": "10000",
         "shutdownGraceMillis": "10000",
+        "isGracefulLeaseHandoffEnabled": "false",
         "leaseAssignmentIntervalMillis": "1000",
         "kinesisEndpoint": "http://127.0.0.1:4567",
     }

@@ -32,7 +32,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("a dry run must not go out")
 
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.setattr(socket, "getaddrinfo", refused)
@@ -60,6 +60,28 @@ def test_each_call_is_said_and_none_is_made(more: list[str], capsys: pytest.Capt
     assert "about $0." in said
 
 
+@pytest.mark.parametrize(
+    ("environ", "more", "region"),
+    [
+        ({}, [], "eu-central-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, [], "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-gov-west-1"}, [], "us-gov-west-1"),
+        ({"AWS_REGION": "us-gov-west-1"}, ["--region", "sa-east-1"], "sa-east-1"),
+    ],
+)
+def test_it_speaks_of_the_region_of_the_run(
+    environ: dict[str, str],
+    more: list[str],
+    region: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert main(["--dry-run", *more]) == 0
+    assert f" in {region}\n" in capsys.readouterr().out
+
+
 def test_it_lists_what_it_would_confirm(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--dry-run", *TARGET])
     said = capsys.readouterr().out
@@ -81,6 +103,7 @@ def test_the_sum_is_that_of_its_lines() -> None:
         (["--events", "1"], "--events: say a number from 50 to 10000"),
         (["--minutes", "0"], "--minutes: say a number from 1 to 120"),
         (["--remove", "my-stack"], "--remove: 'my-stack' is no run; they are called smoke-0123abcd"),
+        (["--region", "eu central"], "--region: say it as AWS does, eu-central-1"),
         (["--target", "search"], "--target: say https://HOST:PORT"),
         (["--username", "me"], "--secret and --username are for a --target"),
         (["--target", "https://x", "--username", "me"], "--username: its password is in a --secret"),
