@@ -128,7 +128,12 @@ class Scene:
         self.gate = Gate(engine.engine_url)
         self.gate.open()
         self.settings = folder / "settings.toml"
-        self.environ = {"VPCFLOW_INDEX__NAME": f"logs-aws.vpcflow-{self.name}", **environ}
+        self.environ = {
+            "VPCFLOW_INDEX__NAME": f"logs-aws.vpcflow-{self.name}",
+            # A daemon's start is most of the time of a test.
+            "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            **environ,
+        }
         if self.environ.get("VPCFLOW_INDEX__MODE") == "pattern":
             self.environ["VPCFLOW_INDEX__NAME"] += "-{yyyy.MM.dd}"
         self.target = f"logs-aws.vpcflow-{self.name}*"

@@ -108,8 +108,7 @@ class Fleet(Scene):
             engine,
             streams,
             folder,
-            # A daemon's start is most of the time of a test.
-            {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", **(QUICK if quick else {})},
+            QUICK if quick else {},
         )
         self.write(short=quick)
         self.workers: dict[str, subprocess.Popen[bytes]] = {}

@@ -81,7 +81,6 @@ class FaultScene(Scene):
                 "VPCFLOW_INDEX__MODE": mode,
                 "VPCFLOW_CONSUMER__SHUTDOWN_GRACE_MILLISECONDS": "2000",
                 "FAULT_INJECT": str(self.injections),
-                "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # a daemon's start is most of the time
                 **(environ or {}),
             },
         )
