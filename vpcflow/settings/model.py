@@ -221,7 +221,7 @@ class DeadLetters(Section, frozen=True, kw_only=True):
         bool, Meta(description="`file`: allow storage that goes away with the machine. Never allowed in a Lambda.")
     ] = False
     bucket: Annotated[str, Meta(description="`s3`: the bucket. `sqs`: the one for large letters.")] = ""
-    prefix: Annotated[str, Meta(description="Of the objects' keys in the bucket.")] = "deadletters"
+    prefix: Annotated[str, Meta(description="Of the objects' keys in the bucket.")] = "dead-letters"
     queue_url: Annotated[str, Meta(description="`sqs`: URL of the queue.")] = ""
     max_message_bytes: Annotated[
         int,
