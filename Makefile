@@ -29,24 +29,24 @@ help: ## this list
 demo: $(VENV)/run.stamp ## flow logs through a real Kinesis consumer into a real search engine, here, in a minute
 	@$(BIN)/vpcflow demo $(DEMO)
 
-# Two at a time, file by file: much of it is waiting for servers. One at a time: make TWO= test
-TWO := -n 2 --dist loadfile
+# Three at a time, file by file, those with servers first: much of it is waiting for these. One at a time: make PARALLEL= test
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/test.stamp ## the fast tests, those with real servers included
-	@$(PYTEST) $(TWO) -m "not slow and not images" $(TESTS)
+	@$(PYTEST) $(PARALLEL) -m "not slow and not images" $(TESTS)
 
 # Without those that `make test` has run: make ALL="slow and not images" test-all
 ALL := not images
 
 test-all: $(VENV)/test.stamp ## every test: whole fault matrix, all engines, LocalStack, scale-out, deployment; not the images
-	@$(PYTEST) $(TWO) -m "$(ALL)" $(TESTS)
+	@$(PYTEST) $(PARALLEL) -m "$(ALL)" $(TESTS)
 
 images: $(VENV)/test.stamp ## build the container images on a stand-in base, and run them
 	@$(PYTEST) -m images tests/images
 
 fault-matrix: $(VENV)/test.stamp ## every row of the fault matrix, and docs/fault-matrix.md from what was found (half an hour)
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
-	$(PYTEST) $(TWO) tests/faults --fault-ledger "$$work/ledger" && \
+	$(PYTEST) $(PARALLEL) tests/faults --fault-ledger "$$work/ledger" && \
 	$(BIN)/python docs/faults.py "$$work"/ledger* > "$$work/page" && cat "$$work/page" > docs/fault-matrix.md
 
 lint: $(VENV)/lint.stamp ## linter, format, types, import contracts

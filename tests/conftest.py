@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections import Counter
 from collections.abc import Iterator
 
 import hypothesis
@@ -33,6 +34,19 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     else:
         config.pluginmanager.register(SuiteTimes())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with servers first, those of few and so long tests before all: nobody is left alone with them at the end."""
+    sizes = Counter(item.path for item in items)
+    served = {item.path for item in items if item.get_closest_marker("stack") or item.get_closest_marker("localstack")}
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        size = sizes[item.path]
+        return item.path not in served, size if item.path in served else -size
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

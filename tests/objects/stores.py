@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.quiet_http import QuietServer
 from vpcflow.objects.fetching import s3_client
 
 _PHRASE = "as the test says"
@@ -69,9 +70,8 @@ class Store:
             def do_GET(self) -> None:
                 store.answer(self)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = QuietServer(Handler)
+        self.url = self._server.url
 
     def serve(self) -> None:
         self._server.serve_forever(poll_interval=0.02)
