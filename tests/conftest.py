@@ -36,9 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(SuiteTimes())
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with servers first, those of few and so long tests before all: nobody is left alone with them at the end."""
+    """Of three engines the fast tests start one, Elasticsearch 9: what asks for a real OpenSearch is slow.
+
+    Files with servers come first, those of few and so long tests before all: nobody is left alone with them at the end.
+    """
+    for item in items:
+        if item.get_closest_marker("stack") and ("stack_opensearch" in item.fixturenames or "opensearch" in item.name):
+            item.add_marker(pytest.mark.slow)
     sizes = Counter(item.path for item in items)
     served = {item.path for item in items if item.get_closest_marker("stack") or item.get_closest_marker("localstack")}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from vpcflow.aws import client, explained
 from vpcflow.errors import EX_CONFIG, EX_NOPERM, ConfigError
@@ -78,3 +79,12 @@ def test_no_credentials_or_half_of_them(environ: dict[str, str], monkeypatch: py
     with pytest.raises(ConfigError, match="give this process a role") as caught, explained("s3://b/", "", ConfigError):
         client("s3", region="eu-west-1", endpoint="http://127.0.0.1:1", error=ConfigError).list_buckets()
     assert caught.value.exit_code == EX_NOPERM
+
+
+def test_descriptions_of_services_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    load = JSONFileLoader.load_file
+    monkeypatch.setattr(JSONFileLoader, "load_file", lambda self, path: read.append(path) or load(self, path))
+    for _ in range(2):
+        client("kinesis", region="eu-west-1").close()
+    assert len(read) == len(set(read))

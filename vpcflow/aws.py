@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from vpcflow.errors import EX_CONFIG, EX_NOPERM, EX_TEMPFAIL, DeadLetterError, VpcFlowError
@@ -63,12 +64,21 @@ def client(
     with explained(service, "", error):
         try:
             session = Session(session_vars={"region_of_all_sdks": (None, "AWS_REGION", None, None)})
+            session.register_component("data_loader", _descriptions(session.get_config_variable("data_path")))
             where = region or session.get_config_variable("region_of_all_sdks") or None
             made = boto3.Session(botocore_session=session)
             return made.client(service, region_name=where, endpoint_url=endpoint or None, config=config)
         except (ProfileNotFound, ValueError) as failure:  # no region can be called so, no endpoint be written so
             message = f"{service}: {failure}; correct the region, the endpoint or the profile"
             raise error(message, exit_code=EX_CONFIG) from failure
+
+
+@cache
+def _descriptions(path: str | None) -> Any:  # noqa: ANN401 - botocore has no types
+    """Return what reads botocore's descriptions of services and endpoints, once: that is most of a client's making."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from vpcflow.demo.evidence import Evidence
 from vpcflow.demo.proof import verdicts
+from vpcflow.errors import SinkRefused, SinkUnavailable
 from vpcflow.generate import FORMATS, Generator, GeneratorOptions, Manifest
 from vpcflow.sink.engine import Reply
 
@@ -143,3 +144,21 @@ def test_all_pages_are_read_and_the_scroll_is_given_back() -> None:
     assert Evidence(engine, "logs-a", "group").found().fingerprint == manifest.fingerprint
     assert engine.lines == []
     assert engine.asked[-2:] == ["POST /_search/scroll", "DELETE /_search/scroll"]
+
+
+def test_shards_that_start_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = CannedEngine({"hits": {"total": {"value": 7}}}, [], [0])
+    evidence = Evidence(engine, "logs-*", "group")
+    assert evidence.documents() == 7
+
+    def fails(error: Exception) -> None:
+        def search(*_: object) -> dict[str, object]:
+            raise error
+
+        monkeypatch.setattr(engine, "search", search)
+
+    fails(SinkUnavailable("503: search_phase_execution_exception: all shards failed"))
+    assert evidence.documents() is None
+    fails(SinkRefused("403: you may not"))
+    with pytest.raises(SinkRefused):
+        evidence.documents()

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from vpcflow.demo.proof import Found, aggregations, fingerprint_of, found, of_log_group
+from vpcflow.errors import SinkUnavailable
 from vpcflow.generate.manifest import FINGERPRINT_BITS
 from vpcflow.sink.engine import Reply
 
@@ -43,11 +44,14 @@ class Evidence:
         self._engine, self.target, self._log_group = engine, target, log_group
         self._refused_before = self._refused()
 
-    def documents(self) -> int:
-        """Return how many there are by now."""
-        self._engine.refresh(self.target)
+    def documents(self) -> int | None:
+        """Return how many there are by now; None if the engine does not say: shards of a new index take a moment to start."""
         query = {"size": 0, "track_total_hits": True, "query": of_log_group(self._log_group)}
-        reply: Any = self._engine.search(self.target, query)
+        try:
+            self._engine.refresh(self.target)
+            reply: Any = self._engine.search(self.target, query)
+        except SinkUnavailable:
+            return None
         return int(reply["hits"]["total"]["value"])
 
     def found(self) -> Found:

@@ -207,17 +207,19 @@ class Demo:
         self._screen.title("The consumer reads, decodes, indexes, and only then checkpoints")
         total = self._generator.manifest.documents
         end = self._clock.monotonic() + self._options.time_limit
+        done = 0
         with self._screen.progress(total) as bar:
             while True:
                 settled = self._checkpointed(parts.stack, last)
-                done = parts.evidence.documents()
+                counted = parts.evidence.documents()
+                done = done if counted is None else counted
                 now = self._clock.monotonic()
                 bar.update(done, now)
                 if done:
                     self._mark("first documents found")
                 if done >= total:
                     self._mark("all documents found")
-                if settled:
+                if settled and counted is not None:
                     break
                 consumer.check()
                 if now > end:
