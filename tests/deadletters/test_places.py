@@ -89,10 +89,10 @@ def test_a_lambda_takes_any_kind_but_files(kind: str, tmp_path: Path) -> None:
 
 def test_what_doctor_says_of_amazon(aws_url: str, bucket: str, queue_url: str, aws: Callable[[str], Any]) -> None:
     given = {"S3_ENDPOINT": aws_url, "SQS_ENDPOINT": aws_url, "REGION": "eu-west-1"}
-    assert probe(settings_of(KIND="s3", BUCKET=bucket, **given)) == f"s3://{bucket}/deadletters"
+    assert probe(settings_of(KIND="s3", BUCKET=bucket, **given)) == f"s3://{bucket}/dead-letters"
     assert probe(settings_of(KIND="sqs", QUEUE_URL=queue_url, **given)) == f"queue {queue_url}"
     both = settings_of(KIND="sqs", QUEUE_URL=queue_url, BUCKET=bucket, **given)
-    assert probe(both) == f"queue {queue_url}, large ones in s3://{bucket}/deadletters"
+    assert probe(both) == f"queue {queue_url}, large ones in s3://{bucket}/dead-letters"
     with pytest.raises(DeadLetterError, match=r"make it, or correct deadletters\.bucket"):
         probe(settings_of(KIND="s3", BUCKET="no-such-bucket-here", **given))
     with pytest.raises(DeadLetterError, match=r"make it, or correct deadletters\.queue_url"):
