@@ -90,7 +90,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc]
         """Settle everything, then say that the shard is done: only then are its children read."""
         with self._leaving(shard_ended_input.checkpointer):
             self._pipeline.flush()
-            if self._submitted is not None and self._pipeline.settled != self._submitted:
+            unread = self._checkpoints.lost  # then the rest of a batch was left to the next holder
+            if unread or (self._submitted is not None and self._pipeline.settled != self._submitted):
                 raise VpcFlowError(
                     f"shard {self._shard} ended with records that are not settled; it will be read again"
                 )

@@ -145,8 +145,8 @@ class Deliverer:
                 except ValueError as error:
                     problems[number] = f"data is no base64: {error}"
                     continue
-                begun = number + 1
                 pipeline.submit(Record(data=opened.content, origin=opened.origin, position=(number, 0)))
+                begun = number + 1  # not before: it may give up before it took the record
             pipeline.flush(seconds=max(0.0, deadline.left))
         except (SinkUnavailable, Stopped) as error:
             reason = f"{_UNSETTLED}: {error}"

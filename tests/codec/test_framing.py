@@ -95,6 +95,24 @@ def test_the_limit_is_for_all_members_together(framing: ModuleType) -> None:
     assert refused(framing, gzip.compress(data), 999) == ([b"a" * 600], Reason.TOO_LARGE)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"\n" * 8_000_000, b'{"logEvents":[' + b"{}," * 2_700_000 + b"{}]}", b"[" * 8_000_000, b"1," * 16_000_001],
+    ids=["lines", "objects", "lists", "values"],
+)
+def test_what_is_almost_empty_is_refused_before_it_is_read(framing: ModuleType, content: bytes) -> None:
+    """Each line or value would be an object of Python, many times as large."""
+    for data in (content, gzip.compress(content, 1)):
+        with pytest.raises(framing.FramingError, match="lines or objects, one for each 64 bytes"):
+            list(framing.members(data, 128_000_000))
+
+
+def test_flows_are_no_crowd(framing: ModuleType) -> None:
+    line = b"2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA\n"
+    content = line * (4 * LIMIT // len(line))
+    assert list(framing.members(content, 4 * LIMIT)) == [content]
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(framing: ModuleType) -> None:
     bomb = gzip.compress(gzip.compress(b"\0" * 200_000_000))
     tracemalloc.start()

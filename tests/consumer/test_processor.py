@@ -292,6 +292,13 @@ def test_lost_lease_at_a_checkpoint_ends_the_shard_quietly() -> None:
     assert bench.daemon.statuses[-1] == "leaseLost"
 
 
+def test_the_end_of_a_shard_is_not_said_by_one_who_lost_its_lease() -> None:
+    bench = Bench(errors=("ShutdownException",))
+    with pytest.raises(SystemExit):
+        bench.run(records(record(7)), bench.wait(11), records(), bench.wait(11), records(record(8)), SHARD_ENDED)
+    assert bench.daemon.checkpoints == [("7", 0)]
+
+
 @pytest.mark.parametrize("name", ["InvalidStateException", "IllegalArgumentException"])
 def test_other_refusals_of_a_checkpoint_are_fatal(name: str) -> None:
     bench = Bench(errors=(name,))

@@ -173,6 +173,17 @@ def test_what_is_settled_is_gone_and_the_rest_stays(given: Given) -> None:
     assert given.read() == [again.get(one.position, one) for one in letters if one.position % 3]
 
 
+def test_a_large_one_that_fails_again_stays(given: Given) -> None:
+    large = replace(LETTER, raw=b"x" * 5_000)
+    given.put(large)
+    for attempts in (2, 3):
+        again = replace(large, attempts=attempts, message="again")
+        with closing(given.reader()) as kept:
+            for shelf in kept.shelves():
+                shelf.settle({place: [again] for place, _ in shelf.letters()})
+        assert given.read() == [again]
+
+
 def test_one_letter_may_become_several(given: Given) -> None:
     given.put(LETTER)
     parts = many(3)

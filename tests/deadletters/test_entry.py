@@ -50,6 +50,13 @@ def test_another_thing_has_another_id(change: dict[str, object]) -> None:
     assert replace(LETTER, **change).id != LETTER.id  # type: ignore[arg-type]
 
 
+def test_the_same_text_at_the_same_place_of_another_delivery_is_another_thing() -> None:
+    """Firehose names no record: what tells two apart is when they came. Tried again, a delivery comes as it was."""
+    letters = [replace(LETTER, origin=Origin(name="firehose:flows", arrival_ms=at)) for at in (1, 2, 1)]
+    assert letters[0].id != letters[1].id
+    assert letters[0].id == letters[2].id
+
+
 def test_the_first_format_is_read_and_stays_the_first() -> None:
     letter = DeadLetter.from_json(FIRST_FORMAT)
     assert (letter.raw, letter.position, letter.origin, letter.format_version) == (b"2 1 eni", 3, None, 1)

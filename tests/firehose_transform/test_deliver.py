@@ -14,7 +14,7 @@ from firehose_transform.program import FIREHOSE_SECONDS
 from firehose_transform.rules import Rules
 from firehose_transform.transform import transform
 from tests.firehose_transform.contract import BROKEN, LINE, event, judged, lines, payload
-from vpcflow.clock import FakeClock
+from vpcflow.clock import FakeClock, SystemClock
 from vpcflow.codec import Decoder
 from vpcflow.deadletters.abstract import DeadLetters
 from vpcflow.deadletters.memory import MemoryDeadLetters
@@ -177,3 +177,24 @@ def test_answers_are_small() -> None:
     results, _ = delivered(sent, MemorySink())
     assert results == ["Dropped"] * 300
     assert len(json.dumps(sent)) < 5_000_000
+
+
+def test_a_record_that_found_no_room_is_not_settled() -> None:
+    """One document stays undecided, so that soon no room is left: what was never taken fails, and comes again."""
+
+    class Blocked(MemorySink):
+        def write(self, bulk: Bulk) -> Answer:
+            if b"10.9.9.9" in bulk.body:
+                raise SinkUnavailable("this index takes no writes")
+            return super().write(bulk)
+
+    sink, clock = Blocked(), SystemClock()
+    addresses = ["10.9.9.9", *(f"10.0.0.{number}" for number in range(1, 6))]
+    sent = event(*(LINE.replace(LINE.split()[3], address).encode() for address in addresses))
+    bulk = {"BULK__IN_FLIGHT": "2", "BULK__MAX_ACTIONS": "1"}
+    retry = {"RETRY__INITIAL_SECONDS": "0.05", "RETRY__MAX_SECONDS": "0.05", "RETRY__DEADLINE_SECONDS": "0.3"}
+    made = Deliverer(settings_of(**bulk, **retry), Rules(mode="deliver"), sink, None, clock=clock)
+    answers, _ = made.answers(parse_request(sent), Decoder(), Deadline(clock, None, 1.0, cap_seconds=10))
+    results = [result for result, _ in judged(sent, response(answers, 5_000_000))]
+    assert results[0] == "ProcessingFailed"
+    assert 0 < results.count("Dropped") == len(sink.documents) < 5

@@ -108,6 +108,20 @@ def test_a_size_that_was_refused_is_not_tried_again() -> None:
     assert [write.count for write in sink.writes] == [8, 4, 4, 4, 4]
 
 
+def test_a_size_that_was_refused_is_tried_again_later() -> None:
+    """A proxy between us and the engine may have been wrong for a minute."""
+    memory = MemorySink(max_body_bytes=len(bulk(11).body))
+    sink = FaultySink(memory, [])
+    clock = FakeClock()
+    patient = delivery(sink, clock)
+    patient.deliver(bulk(10, 11))
+    memory._max_body_bytes = 1_000_000
+    patient.deliver(bulk(12, 13))
+    clock.sleep(601)
+    patient.deliver(bulk(14, 15))
+    assert [write.count for write in sink.writes] == [2, 1, 1, 1, 1, 2]
+
+
 def test_a_body_that_is_always_too_much_is_halved() -> None:
     class Small(MemorySink):
         def write(self, bulk: Bulk) -> Answer:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
+import urllib3
 
 from tests.sink.peers import CREATED, DONE, ONE, Canned, Request, Server, nobody
 from vpcflow.clock import SystemClock
 from vpcflow.errors import SinkError, SinkRefused, SinkUnavailable
 from vpcflow.sink.abstract import BodyTooLarge
 from vpcflow.sink.engine import EngineSink
+from vpcflow.sink.nodes import _InTime
 from vpcflow.types import Bulk
 
 Connect: TypeAlias = Callable[..., EngineSink]
@@ -205,10 +207,19 @@ def test_an_answer_that_never_ends_is_cut_off(connect: Connect) -> None:
         assert cut.is_set()
 
 
-def test_an_answer_without_end_is_cut_off(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_without_end_are_cut_off(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than there are connections: each gives its place back."""
     monkeypatch.setattr("vpcflow.sink.nodes._MOST_BYTES", 100_000)
-    server.answers = [Canned(body=b" " * 200_000 + CREATED), Canned(body=b" " * 99_000 + CREATED)]
-    engine = connect(server, product="opensearch")
-    with pytest.raises(SinkUnavailable, match="no usable answer"):
-        engine.write(ONE)
+    server.answers = [*[Canned(body=b" " * 200_000 + CREATED)] * 3, Canned(body=b" " * 99_000 + CREATED)]
+    engine = connect(server, product="opensearch", connections=2)
+    for _ in range(3):
+        with pytest.raises(SinkUnavailable, match="no usable answer: ConnectionError: ProtocolError"):
+            engine.write(ONE)
     assert engine.write(ONE).outcomes == DONE
+
+
+def test_the_wait_for_a_place_in_the_pool_has_an_end() -> None:
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", maxsize=1, block=True)
+    pool._get_conn()
+    with pytest.raises(urllib3.exceptions.EmptyPoolError):
+        _InTime(pool).urlopen("POST", "/_bulk", timeout=urllib3.Timeout(connect=1, read=0.1))

@@ -20,6 +20,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 _FIRST_STEP = 1024
 _NESTED = 2  # a payload that was gzipped by its producer and once more by its carrier
+_NEVER_A_CROWD = 1_000_000
+_BYTES_A_LINE, _BYTES_A_VALUE = 64, 8
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(_zlib, "error", zlib.error))
 
 
@@ -42,6 +44,7 @@ def members(data: bytes, limit: int) -> Iterator[bytes]:
 
 def _unpack(data: bytes, left: list[int], limit: int, depth: int) -> Iterator[bytes]:
     if depth == 0 or not data.startswith(GZIP_MAGIC):
+        _refuse_crowd(data, limit)
         yield data
         return
     number = at = 0
@@ -54,6 +57,19 @@ def _unpack(data: bytes, left: list[int], limit: int, depth: int) -> Iterator[by
         content, at = _member(data, at, left[0], limit, number)
         left[0] -= len(content)
         yield from _unpack(content, left, limit, depth - 1)
+
+
+def _refuse_crowd(content: bytes, limit: int) -> None:
+    """Refuse what has hardly any bytes for each line or value: as objects of Python it would be many times as large.
+
+    A flow takes more than a hundred bytes, so this is reached by nothing that is one.
+    """
+    if len(content) <= _NEVER_A_CROWD:
+        return
+    most = limit // _BYTES_A_LINE
+    if sum(map(content.count, (b"\n", b"{", b"["))) > most or content.count(b",") > limit // _BYTES_A_VALUE:
+        message = f"more than {most} lines or objects, one for each {_BYTES_A_LINE} bytes of limits.max_inflated_bytes"
+        raise FramingError(Reason.TOO_LARGE, message)
 
 
 def _member(data: bytes, at: int, room: int, limit: int, number: int) -> tuple[bytes, int]:

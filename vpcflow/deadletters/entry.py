@@ -62,7 +62,11 @@ class DeadLetter:
     @property
     def id(self) -> str:
         """Return 32 hexadecimal characters: the same thing that failed has the same, whenever and however it failed."""
-        known = [self.source, dict(self.identity), self.position, dict(self.context)]
+        known: list[object] = [self.source, dict(self.identity), self.position, dict(self.context)]
+        if self.origin and not self.origin.identity:
+            known.append(
+                self.origin.arrival_ms
+            )  # all that tells it from the same text at the same place of another delivery
         digest = blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=_ID_BYTES)
         digest.update(self.origin.identity if self.origin else b"")
         digest.update(self.raw)

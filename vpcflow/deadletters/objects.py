@@ -27,10 +27,15 @@ _KEY_BYTES = 16
 
 
 def object_key(prefix: str, entries: Sequence[DeadLetter]) -> str:
-    """Return `<prefix>/YYYY/MM/DD/<32 hexadecimal characters>.jsonl`: the day when the first of them was seen first."""
+    """Return `<prefix>/YYYY/MM/DD/<32 hexadecimal characters>.jsonl`: the day when the first of them was seen first.
+
+    A letter that failed again has another key: its older object goes once the new one is there.
+    """
     digest = blake2b(digest_size=_KEY_BYTES)
     for entry in entries:
         digest.update(entry.id.encode())
+        if entry.attempts > 1:
+            digest.update(str(entry.attempts).encode())
     day = datetime.fromtimestamp(entries[0].first_seen_ms / 1000, UTC).strftime("%Y/%m/%d")
     return "/".join(filter(None, (prefix.strip("/"), day, f"{digest.hexdigest()}{_SUFFIX}")))
 

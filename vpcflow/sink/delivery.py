@@ -22,6 +22,7 @@ __all__ = ["Delivery"]
 log = get_logger(__name__)
 
 _HTTP_TOO_LARGE, _HTTP_OVERLOADED = 413, 429
+_REFUSED_SECONDS = 600.0  # so long a size counts as too large since it was refused last
 _PATIENCE = 3  # a body that was too much for the engine so often in a row is sent in halves
 
 
@@ -125,6 +126,7 @@ class Delivery:
         self._breaker = breaker or Breaker(failures=2**63, initial_seconds=1, max_seconds=1, clock=clock)
         self._meters = meters
         self._refused_bytes: int | None = None  # smallest body of several documents that was too large
+        self._refused_at = 0.0
 
     def deliver(self, bulk: Bulk) -> Answer:
         """Return one outcome per action, none of them RETRYABLE.
@@ -177,6 +179,8 @@ class Delivery:
             raise SinkUnavailable(f"{len(positions)} documents wait: {first.status} {first.type}: {first.reason}")
 
     def _known_too_large(self, bulk: Bulk) -> bool:
+        if self._refused_bytes is not None and self._clock.monotonic() - self._refused_at > _REFUSED_SECONDS:
+            self._refused_bytes = None  # whatever was between us and the engine may be gone: it is tried once more
         return bulk.count > 1 and self._refused_bytes is not None and len(bulk.body) >= self._refused_bytes
 
     def _send(self, errand: _Errand) -> Answer | None:
@@ -244,6 +248,7 @@ class Delivery:
             rejected = ItemError(status=_HTTP_TOO_LARGE, type="body_too_large", reason=reason)
             return Answer(outcomes=(Outcome.REJECTED,), errors={0: rejected})
         self._refused_bytes = min(size, self._refused_bytes or size)
+        self._refused_at = self._clock.monotonic()
         fields = {"bytes": size, "documents": bulk.count, "reason": str(error)}
         log.warning("body too large for the engine, sent in halves from now on", extra={"fields": fields})
         errand.split(*errand.parts[0].halves())

@@ -119,10 +119,17 @@ class _InTime:
     def urlopen(self, method: str, target: str, *, timeout: Timeout, **options: Any) -> _Whole:  # noqa: ANN401 - passed on
         seconds = timeout.read_timeout
         end = time.monotonic() + seconds if isinstance(seconds, (int, float)) else math.inf
-        response = self._pool.urlopen(method, target, timeout=timeout, preload_content=False, **options)
+        wait = seconds if isinstance(seconds, (int, float)) else None  # for one of the pool's places
+        response = self._pool.urlopen(
+            method, target, timeout=timeout, pool_timeout=wait, preload_content=False, **options
+        )
         parts, size = [], 0
         with contextlib.ExitStack() as exits:
-            exits.callback(response.close)  # a connection with half an answer in it is of no use
+            exits.callback(
+                response.release_conn
+            )  # last, and in each case: a place that is kept is missing for all later requests
+            cut = exits.enter_context(contextlib.ExitStack())
+            cut.callback(response.close)  # a connection with half an answer in it is of no use
             while part := response.read1(_PART_BYTES):
                 parts.append(part)
                 size += len(part)
@@ -130,8 +137,7 @@ class _InTime:
                     raise ProtocolError(f"an answer of more than {_MOST_BYTES} bytes")
                 if time.monotonic() > end:
                     raise ReadTimeoutError(self._pool, target, f"not the whole answer within {seconds} s")
-            exits.pop_all()
-        response.release_conn()
+            cut.pop_all()
         return _Whole(response.status, response.headers, b"".join(parts))
 
     def close(self) -> None:
