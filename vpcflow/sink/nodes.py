@@ -125,9 +125,8 @@ class _InTime:
         )
         parts, size = [], 0
         with contextlib.ExitStack() as exits:
-            exits.callback(
-                response.release_conn
-            )  # last, and in each case: a place that is kept is missing for all later requests
+            # Last, and in each case: a place in the pool that is kept is missing for all later requests.
+            exits.callback(response.release_conn)
             cut = exits.enter_context(contextlib.ExitStack())
             cut.callback(response.close)  # a connection with half an answer in it is of no use
             while part := response.read1(_PART_BYTES):
