@@ -123,6 +123,22 @@ def test_what_firehose_could_not_process_or_deliver(tmp_path: Path, folder: str,
     assert (report.created, report.succeeded, report.all_well) == (3, {folder: 2}, True)
 
 
+def test_bulk_lines_that_the_receiver_did_not_get(tmp_path: Path) -> None:
+    """What our transformation made of a record of several events: each document with the id that it was given."""
+    origin = firehose_origin(arn=ARN, arrival_ms=ARRIVAL_MS)
+    chunks = [*Decoder(CodecOptions()).decode(envelope(FLOW, FLOW, FLOW), origin)]
+    broken = b'{"index":{"_id":"x"}}\n{"@timestamp":"2026-11-25T08:00:00.000Z"}\n'
+    records = [failed(b"".join(chunk.body for chunk in chunks)), failed(chunks[0].body + broken)]
+    written(tmp_path, f"http-endpoint-failed/2026/11/25/08/{NAME}", *records)
+    found = read(kept(tmp_path, arn=ARN))
+    [unreadable] = (one for one in found if isinstance(one, Unreadable))
+    assert "line 7 of a record" in unreadable.where
+    assert "only create is passed on" in unreadable.message
+    sink, report = replayed(kept(tmp_path, arn=ARN))
+    assert sink.documents == normal(envelope(FLOW, FLOW, FLOW), origin)
+    assert report.created == 3
+
+
 def test_without_an_arn_the_name_is_taken_from_the_object(tmp_path: Path) -> None:
     written(tmp_path, f"processing-failed/2026/11/25/08/{NAME}", failed(envelope(FLOW)))
     [letter] = read(kept(tmp_path))

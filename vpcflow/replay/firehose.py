@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from vpcflow.codec.origins import firehose_origin
+from vpcflow.codec.ready import NotReadyError, checked, is_ready, ready_items
+from vpcflow.codec.stamps import StampCache
+from vpcflow.deadletters.abstract import Unreadable
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.replay.trial import DOCUMENT
 from vpcflow.types import Origin
 
-__all__ = ["RAW_FOLDER", "delivery_origin", "firehose_letter", "is_firehose", "raw_letter"]
+__all__ = ["RAW_FOLDER", "delivery_origin", "firehose_letter", "firehose_letters", "is_firehose", "raw_letter"]
 
 RAW_FOLDER = "decompression-failed"
 _FOLDER = re.compile(
@@ -67,6 +70,27 @@ def firehose_letter(value: Mapping[str, Any], blob: str, *, arn: str) -> DeadLet
         context={DOCUMENT: 1} if is_document else {},
         document_id=name if is_document and isinstance(name, str) else "",
     )
+
+
+def firehose_letters(value: Mapping[str, Any], blob: str, *, arn: str) -> Iterator[DeadLetter | Unreadable]:
+    """Yield one of Firehose's errors as dead letters: bulk lines of our transformation as the documents that they are.
+
+    Arguments and errors are those of `firehose_letter`.
+    """
+    letter = firehose_letter(value, blob, arn=arn)
+    lines = letter.raw.split(b"\n")
+    items = [*ready_items(enumerate(lines, start=1))] if is_ready(lines[0]) else []
+    if not items or any(item.action is None for item in items):
+        yield letter
+        return
+    stamps = StampCache()
+    for item in items:
+        try:
+            name, _ = checked(item, stamps)
+        except NotReadyError as error:
+            yield Unreadable(f"{blob}, line {item.position} of a record", str(error))
+        else:
+            yield replace(letter, raw=item.document, context={DOCUMENT: 1}, document_id=name)
 
 
 def raw_letter(data: bytes, blob: str, *, arn: str) -> DeadLetter:

@@ -11,7 +11,7 @@ from vpcflow.deadletters.abstract import Unreadable
 from vpcflow.deadletters.entry import DeadLetter
 from vpcflow.objects.keys import facts
 from vpcflow.replay.blobs import DAMAGED, Blob, blobs, numbered_lines
-from vpcflow.replay.firehose import RAW_FOLDER, firehose_letter, is_firehose, raw_letter
+from vpcflow.replay.firehose import RAW_FOLDER, firehose_letters, is_firehose, raw_letter
 from vpcflow.replay.invocations import Rereads, invocation_letters, is_invocation
 from vpcflow.replay.ready import ReadyShelf, holds_ready, ready_shelves
 
@@ -65,7 +65,7 @@ class SourceShelf:
 
     def _value(self, value: object, where: str) -> Iterator[DeadLetter | Unreadable]:
         if isinstance(value, dict) and is_firehose(value):
-            yield firehose_letter(value, self.where, arn=self._arn)
+            yield from firehose_letters(value, self.where, arn=self._arn)
         elif isinstance(value, dict) and is_invocation(value):
             yield from invocation_letters(value, where, self._reread)
         elif isinstance(value, dict) and "format_version" in value:
