@@ -33,6 +33,12 @@ from tests.deploy.template import Stack, template
         ("deliver", {**ENGINE, **FLOWS, "SecretArn": ""}, "need a SecretArn"),
         ("deliver", {**ENGINE, **FLOWS, "Authentication": "basic"}, "needs a Username"),
         ("deliver", {**ENGINE, **FLOWS, "Authentication": "sigv4"}, "needs a DomainArn"),
+        ("deliver", {**ENGINE, **FLOWS, "SubnetIds": "subnet-0a"}, "SubnetIds need SecurityGroupIds"),
+        (
+            "to-opensearch",
+            {**CASES["to-opensearch"][0], "SubnetIds": "subnet-0a", "SecurityGroupIds": ""},
+            "SubnetIds need",
+        ),
     ],
 )
 def test_the_template_refuses(name: str, given: dict[str, str], said: str) -> None:

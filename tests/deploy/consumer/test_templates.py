@@ -161,7 +161,13 @@ def test_the_dead_letter_bucket_is_closed_and_encrypted_and_forgets_at_last() ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_of_parameters_are_allowed(name: str) -> None:
+    """And they name one thing alike: the repository is that of the image."""
     given = json.loads((FOLDER / "examples" / f"{name}.json").read_text(encoding="utf-8"))
-    made = stack(name, {one["ParameterKey"]: one["ParameterValue"] for one in given})
+    values = {one["ParameterKey"]: one["ParameterValue"] for one in given}
+    made = stack(name, values)
     assert made.refusals() == []
+    assert (
+        values.get("ImageUri", "").rpartition("/")[2].partition(":")[0]
+        == values.get("EcrRepositoryArn", "").rpartition("/")[2]
+    )
     assert made.resources()

@@ -219,6 +219,10 @@ def test_the_bucket_waits_for_the_policy_that_lets_it_send() -> None:
         ("kinesis", {**ENGINE, "StreamKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/x"}, "takes KmsKeyArn"),
         ("kinesis", {**ENGINE, "RetentionHours": "25"}, "RetentionHours"),
         ("kinesis", {**ENGINE, "BatchSize": "10001"}, "BatchSize"),
+        *[
+            (name, {**CASES[name][0], "SubnetIds": "subnet-0a", "SecurityGroupIds": ""}, "SubnetIds need")
+            for name in CASES
+        ],
     ],
 )
 def test_the_template_refuses(name: str, given: dict[str, str], said: str) -> None:
