@@ -26,16 +26,16 @@ _SUFFIX = ".jsonl"
 _KEY_BYTES = 16
 
 
-def object_key(prefix: str, entries: Sequence[DeadLetter]) -> str:
+def object_key(prefix: str, entries: Sequence[DeadLetter], *, attempts: int = 1) -> str:
     """Return `<prefix>/YYYY/MM/DD/<32 hexadecimal characters>.jsonl`: the day when the first of them was seen first.
 
-    A letter that failed again has another key: its older object goes once the new one is there.
+    attempts: over 1 it makes another key: of one who puts a letter that failed again, and then takes the older object away.
     """
     digest = blake2b(digest_size=_KEY_BYTES)
     for entry in entries:
         digest.update(entry.id.encode())
-        if entry.attempts > 1:
-            digest.update(str(entry.attempts).encode())
+    if attempts > 1:
+        digest.update(str(attempts).encode())
     day = datetime.fromtimestamp(entries[0].first_seen_ms / 1000, UTC).strftime("%Y/%m/%d")
     return "/".join(filter(None, (prefix.strip("/"), day, f"{digest.hexdigest()}{_SUFFIX}")))
 
@@ -54,9 +54,9 @@ class ObjectDeadLetters:
         if entries:
             self.place(entries)
 
-    def place(self, entries: Sequence[DeadLetter]) -> str:
-        """Write one object and return its URL, `s3://bucket/key`. Raises DeadLetterError."""
-        key = object_key(self._prefix, entries)
+    def place(self, entries: Sequence[DeadLetter], *, attempts: int = 1) -> str:
+        """Write one object and return its URL, `s3://bucket/key`; `attempts`: see `object_key`. Raises DeadLetterError."""
+        key = object_key(self._prefix, entries, attempts=attempts)
         url = f"s3://{self._bucket}/{key}"
         body = b"".join(entry.to_json() for entry in entries)
         with explained(f"dead letters: {url}", _HINT):

@@ -77,7 +77,7 @@ class QueueDeadLetters:
                 f"dead letters: one of {len(body)} bytes is over deadletters.max_message_bytes "
                 f"({self._max_message_bytes}); set deadletters.bucket: large ones go there by reference"
             )
-        return json.dumps({REFERENCE: self._large.place([entry])})
+        return json.dumps({REFERENCE: self._large.place([entry], attempts=entry.attempts)})
 
     def _send(self, batch: Sequence[tuple[str, str]]) -> list[str]:
         """Send up to ten messages; those that fail for a passing reason again."""
