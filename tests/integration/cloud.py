@@ -49,6 +49,8 @@ SERVED_BY: Mapping[str, tuple[Server, ...]] = {
     "log group → delivery stream → endpoint": (Server.OWN_FIREHOSE, Server.OWN_LOGS),
     # LocalStack writes an empty object for a function that fails.
     "delivery stream → error prefix → replay": (Server.OWN_FIREHOSE,),
+    # LocalStack's Firehose does not say which stream a record came from.
+    "stream → delivery stream → re-ingestion → endpoint": (Server.OWN_FIREHOSE,),
     "event without names → function": (Server.LOCALSTACK,),
     # A pattern matches everything in LocalStack.
     "log group → pattern → function": (Server.OWN_LOGS,),

@@ -22,7 +22,7 @@ from tests.integration.cloud import Bucket, Delivery, Endpoint, Function, Named
 from tests.integration.localstack_cloud import LocalStackCloud
 from vpcflow.clock import FakeClock
 
-__all__ = ["OwnFirehoseCloud"]
+__all__ = ["OwnDelivery", "OwnFirehoseCloud"]
 
 
 class OwnFirehoseCloud(LocalStackCloud):
@@ -61,19 +61,26 @@ class OwnDelivery:
             bucket=_Split(S3Bucket(cloud.client("s3"), bucket.name), S3Bucket(cloud.client("s3"), errors.name)),
             prefix="delivered/",
             error_prefix="errors/!{firehose:error-output-type}/",
-            kinesis="" if source is None else source.name,
+            kinesis="" if source is None else source.arn,
         )
         self._read: dict[str, str] = {}
 
     def settle(self) -> None:
-        """Take what was sent, and let time pass until nothing waits."""
+        """Take what was sent, and let time pass until nothing waits, nor came back into the stream that is read."""
+        while self._take():
+            self.stream.drain()
+
+    def _take(self) -> int:
+        """Put what the stream has that was not read yet; return how many records that were."""
+        taken = 0
         for shard in self._cloud.client("kinesis").list_shards(StreamName=self._source.name)["Shards"]:
             for record in self._unread(shard["ShardId"]):
+                taken += 1
                 if self._reads:
                     self.stream.put_records([(record["Data"], record["PartitionKey"])])
                 else:
                     self.stream.put_record_batch([record["Data"]])
-        self.stream.drain()
+        return taken
 
     def _unread(self, shard: str) -> Iterator[dict[str, Any]]:
         kinesis, name = self._cloud.client("kinesis"), self._source.name

@@ -108,6 +108,18 @@ def test_a_size_that_was_refused_is_not_tried_again() -> None:
     assert [write.count for write in sink.writes] == [8, 4, 4, 4, 4]
 
 
+def test_another_thread_forgets_a_size_meanwhile() -> None:
+    class Meanwhile(FakeClock):
+        def monotonic(self) -> float:
+            patient._refused = None
+            return super().monotonic()
+
+    sink = FaultySink(MemorySink(), [])
+    patient = delivery(sink, Meanwhile())
+    patient._refused = (1, 0.0)
+    assert patient._known_too_large(bulk(1, 2))
+
+
 def test_a_size_that_was_refused_is_tried_again_later() -> None:
     """A proxy between us and the engine may have been wrong for a minute."""
     memory = MemorySink(max_body_bytes=len(bulk(11).body))

@@ -64,9 +64,8 @@ class DeadLetter:
         """Return 32 hexadecimal characters: the same thing that failed has the same, whenever and however it failed."""
         known: list[object] = [self.source, dict(self.identity), self.position, dict(self.context)]
         if self.origin and not self.origin.identity:
-            known.append(
-                self.origin.arrival_ms
-            )  # all that tells it from the same text at the same place of another delivery
+            # All that tells it from the same text at the same place of another delivery.
+            known.append(self.origin.arrival_ms)
         digest = blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=_ID_BYTES)
         digest.update(self.origin.identity if self.origin else b"")
         digest.update(self.raw)

@@ -125,8 +125,9 @@ class Delivery:
         self._window = window or Window(1)
         self._breaker = breaker or Breaker(failures=2**63, initial_seconds=1, max_seconds=1, clock=clock)
         self._meters = meters
-        self._refused_bytes: int | None = None  # smallest body of several documents that was too large
-        self._refused_at = 0.0
+        self._refused: tuple[int, float] | None = (
+            None  # smallest body of several documents that was too large, and when
+        )
 
     def deliver(self, bulk: Bulk) -> Answer:
         """Return one outcome per action, none of them RETRYABLE.
@@ -179,9 +180,14 @@ class Delivery:
             raise SinkUnavailable(f"{len(positions)} documents wait: {first.status} {first.type}: {first.reason}")
 
     def _known_too_large(self, bulk: Bulk) -> bool:
-        if self._refused_bytes is not None and self._clock.monotonic() - self._refused_at > _REFUSED_SECONDS:
-            self._refused_bytes = None  # whatever was between us and the engine may be gone: it is tried once more
-        return bulk.count > 1 and self._refused_bytes is not None and len(bulk.body) >= self._refused_bytes
+        refused = self._refused  # read once: other threads forget and learn
+        if refused is None or bulk.count == 1:
+            return False
+        size, at = refused
+        if self._clock.monotonic() - at > _REFUSED_SECONDS:
+            self._refused = None  # whatever was between us and the engine may be gone: it is tried once more
+            return False
+        return len(bulk.body) >= size
 
     def _send(self, errand: _Errand) -> Answer | None:
         """Send the first part; return the answer, or None where it was split instead."""
@@ -247,8 +253,8 @@ class Delivery:
             reason = f"the document is too large for the engine, {size} bytes"
             rejected = ItemError(status=_HTTP_TOO_LARGE, type="body_too_large", reason=reason)
             return Answer(outcomes=(Outcome.REJECTED,), errors={0: rejected})
-        self._refused_bytes = min(size, self._refused_bytes or size)
-        self._refused_at = self._clock.monotonic()
+        refused = self._refused
+        self._refused = (min(size, refused[0]) if refused else size, self._clock.monotonic())
         fields = {"bytes": size, "documents": bulk.count, "reason": str(error)}
         log.warning("body too large for the engine, sent in halves from now on", extra={"fields": fields})
         errand.split(*errand.parts[0].halves())

@@ -117,11 +117,10 @@ class _InTime:
         self._pool = pool
 
     def urlopen(self, method: str, target: str, *, timeout: Timeout, **options: Any) -> _Whole:  # noqa: ANN401 - passed on
-        seconds = timeout.read_timeout
-        end = time.monotonic() + seconds if isinstance(seconds, (int, float)) else math.inf
-        wait = seconds if isinstance(seconds, (int, float)) else None  # for one of the pool's places
-        response = self._pool.urlopen(
-            method, target, timeout=timeout, pool_timeout=wait, preload_content=False, **options
+        seconds = timeout.read_timeout if isinstance(timeout.read_timeout, (int, float)) else None
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        response = self._pool.urlopen(  # pool_timeout: the wait for one of its places
+            method, target, timeout=timeout, pool_timeout=seconds, preload_content=False, **options
         )
         parts, size = [], 0
         with contextlib.ExitStack() as exits:

@@ -266,6 +266,18 @@ class FaultScene(Scene):
             )
         return self.note(fault="lease given", shard=shard, owner=owner)
 
+    def order_hand_over(self, shard: str, owner: str) -> str:
+        """Order a hand-off, as a leader does that runs with the KCL's defaults: the old owner is to settle, then let go."""
+        with client("dynamodb", self.streams.dynamodb_url) as dynamodb:
+            dynamodb.update_item(
+                TableName=self.name,
+                Key={"leaseKey": {"S": shard}},
+                UpdateExpression="SET checkpointOwner = leaseOwner, leaseOwner = :owner",
+                ConditionExpression="attribute_not_exists(checkpointOwner) AND leaseOwner <> :owner",
+                ExpressionAttributeValues={":owner": {"S": owner}},
+            )
+        return self.note(fault="hand-off ordered", shard=shard, owner=owner)
+
 
 def started(scenes: list[FaultScene], shards: int = 1) -> None:
     """Start a consumer on each, and let it do something first."""

@@ -23,7 +23,8 @@ GIVEN_SECONDS = 150
 def owned(scene: FaultScene, *owners: str) -> bool:
     """Return whether these and no others hold the leases, each for itself."""
     leases = scene.leases().values()
-    assert not [lease for lease in leases if "checkpointOwner" in lease], "a hand-off: it may never end"
+    if any("checkpointOwner" in lease for lease in leases):
+        return False  # a hand-off is under way
     return {lease["leaseOwner"]["S"] for lease in leases if "leaseOwner" in lease} == set(owners)
 
 
@@ -115,14 +116,14 @@ def join_while_dead(scenes: list[FaultScene]) -> list[str]:
     return evidence
 
 
-def waiting(scenes: list[FaultScene]) -> None:
-    """Shut the engine off, and have both shards' children wait for it."""
+def waiting(scenes: list[FaultScene], shards: int = 2) -> None:
+    """Shut the engine off, and have the children of all shards wait for it."""
     said = [len(scene.lines("waiting for the search engine")) for scene in scenes]
     for scene in scenes:
         scene.gate.shut()
         scene.mixed(20)
     for scene, before in zip(scenes, said, strict=True):
-        scene.waits(before + 2)
+        scene.waits(before + shards)
 
 
 def restart_one_by_one_while_dead(scenes: list[FaultScene]) -> list[str]:
@@ -169,6 +170,45 @@ def test_workers_come_and_go(make_scenes: MakeScenes, ledger: Ledger) -> None:
                 scene.stop(one)
         rows = {fault: lines[fault][number] for fault in FAULTS}
         scene.row(ledger, rows, "all there, each once; no checkpoint of one who lost the lease")
+
+
+def order_hand_over(scene: FaultScene) -> tuple[str, str]:
+    """Order that the shard goes to the worker that does not have it; return which one that is, and the evidence."""
+    (lease,) = scene.leases().values()
+    to = {"w0": "w1", "w1": "w0"}[lease["leaseOwner"]["S"]]
+    return to, scene.order_hand_over(SHARD, to)
+
+
+def test_a_hand_off_is_followed_also_while_a_dead_cluster_is_waited_for(
+    make_scenes: MakeScenes, ledger: Ledger
+) -> None:
+    """Ours order none; one of an older version that leads does. The timing is the KCL's own: at shorter ones a lease can be
+    late in the wrong moment, and then nobody ends the hand-off."""
+    scenes = make_scenes(VPCFLOW_CONSUMER__FAILOVER_MILLISECONDS="10000")
+    started(scenes)
+    old = [scene.child() for scene in scenes]
+    orders = [order_hand_over(scene) for scene in scenes]
+    for scene in scenes:
+        scene.start("w1")
+        scene.mixed(20)
+    for scene, child, (to, _) in zip(scenes, old, orders, strict=True):
+        until_owned(scene, to)
+        assert scene.lines("shard given up"), "it was told, and settled what it had"
+        scene.settled(SETTLE_SECONDS)
+        until(lambda child=child: not child.alive(), 60, "the end of the old child")  # type: ignore[misc]
+    waiting(scenes, shards=1)
+    before = [scene.positions() for scene in scenes]
+    again = [order_hand_over(scene) for scene in scenes]
+    for scene, (to, _) in zip(scenes, again, strict=True):
+        until_owned(scene, to)
+    assert [scene.positions() for scene in scenes] == before, "nothing is checkpointed while the cluster is dead"
+    for scene, (_, first), (_, second) in zip(scenes, orders, again, strict=True):
+        scene.gate.open()
+        scene.settled(SETTLE_SECONDS)
+        for one in scene.started:
+            scene.stop(one)
+        faults = {"a hand-off is ordered": first, "a hand-off is ordered while a dead cluster is waited for": second}
+        scene.row(ledger, faults, "all there, each once")
 
 
 def test_a_second_process_with_the_same_worker_id_refuses(make_scenes: MakeScenes, ledger: Ledger) -> None:

@@ -67,7 +67,8 @@ class DeliveryStream:
 
     @property
     def source_arn(self) -> str:
-        return f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{self._kinesis}"
+        given = self._kinesis.startswith("arn:")
+        return self._kinesis if given else f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{self._kinesis}"
 
     # -- sources ----------------------------------------------------------------------------------------------------
 

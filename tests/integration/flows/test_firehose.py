@@ -13,6 +13,7 @@ from tests.firehose.receiver import KEY, Receiver
 from tests.firehose.replaying import replayed
 from tests.integration.cloud import Cloud, Endpoint
 from tests.integration.flows.conftest import Engine, serving
+from tests.integration.own_firehose import OwnDelivery
 from vpcflow.generate import Generator
 
 pytestmark = [pytest.mark.stack, pytest.mark.localstack, pytest.mark.slow]
@@ -61,6 +62,24 @@ def test_what_was_not_transformed_is_replayed_from_the_error_prefix(
     for _ in range(2):
         assert replayed(f"s3://{errors.name}/errors/processing-failed/", engine.environ) == 0
         engine.proves(made)
+
+
+@serving("stream → delivery stream → re-ingestion → endpoint")
+def test_records_of_many_events_come_back_one_by_one(
+    cloud: Cloud, engine: Engine, made: Generator, tmp_path: Path
+) -> None:
+    """The function puts the parts of a record into the source stream once more; each comes back as a record of one event."""
+    errors, source = cloud.bucket(), cloud.stream()
+    payloads = [(str(number), data) for number, data in enumerate(made.payloads())]
+    cloud.put(source, payloads)
+    one_each = {**BULK, "VPCFLOW_FIREHOSE__MODE": "document"}
+    with Receiver(engine.environ, tmp_path) as receiver:
+        delivery = cloud.delivery(cloud.function("transform", one_each), Endpoint(receiver.url, KEY), errors, source)
+        delivery.settle()
+    assert errors.objects() == {}
+    engine.proves(made)
+    assert isinstance(delivery, OwnDelivery)
+    assert len(delivery.stream.accepted) >= len(payloads) + made.manifest.documents
 
 
 @serving("event without names → function")
