@@ -48,15 +48,15 @@ def address_of(listen: str) -> tuple[str, int] | None:
 class Endpoint:
     """Listens from the moment it is made."""
 
-    def __init__(self, address: tuple[str, int], board: Board) -> None:
-        """Bind.
+    def __init__(self, address: tuple[str, int], board: Board, *, client_seconds: float = _CLIENT_SECONDS) -> None:
+        """Bind. A client that says nothing for `client_seconds` is hung up on.
 
         Raises:
             ConfigError: the address cannot be had.
         """
         host, port = address
         try:
-            self._server = _Server((host, port), board)
+            self._server = _Server((host, port), board, client_seconds)
         except OSError as error:
             raise ConfigError(
                 f'metrics.listen: {host}:{port}: {error.strerror}; name another address, or "" for none'
@@ -80,10 +80,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], board: Board) -> None:
+    def __init__(self, address: tuple[str, int], board: Board, client_seconds: float) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._room = threading.BoundedSemaphore(_CLIENTS)
         self.board = board
+        self.client_seconds = client_seconds
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -116,8 +117,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = _CLIENT_SECONDS
     server: _Server
+
+    def setup(self) -> None:
+        """Bound how long a client may hang."""
+        self.request.settimeout(self.server.client_seconds)
+        super().setup()
 
     def do_GET(self) -> None:
         """Answer."""

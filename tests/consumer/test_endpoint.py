@@ -22,12 +22,12 @@ from vpcflow.errors import ConfigError
 
 
 class Bench:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, client_seconds: float = 60) -> None:
         folder = RunFolder(path)
         folder.create()
         self.clock = FakeClock()
         self.board = Board(folder, self.clock)
-        self.endpoint = Endpoint(("127.0.0.1", 0), self.board)
+        self.endpoint = Endpoint(("127.0.0.1", 0), self.board, client_seconds=client_seconds)
         self.address = ("127.0.0.1", self.endpoint.port)
 
     def ask(self, path: str, **headers: str) -> tuple[int, str, str]:
@@ -100,10 +100,12 @@ def test_clients_that_hang_are_no_hindrance_and_too_many_are_hung_up_on(bench: B
             first.recv(1)
 
 
-def test_a_client_that_hangs_is_left(bench: Bench) -> None:
+def test_a_client_that_hangs_is_left(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "run", client_seconds=0.5)
     with socket.create_connection(bench.address, timeout=30) as one:
         one.sendall(b"GET /met")
         assert one.recv(1) == b""
+    bench.endpoint.close()
 
 
 def test_a_fault_of_ours_is_logged_and_the_next_is_served(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
