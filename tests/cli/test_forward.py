@@ -144,6 +144,7 @@ def scene(aws_url: str, stack_elasticsearch: Any, tmp_path: Path) -> Iterator[Sc
         engine.request("DELETE", f"/_index_template/{stream}")
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_53_a_kill_in_the_middle_and_another_start_give_everything_once(scene: Scene) -> None:
     scene.put(3, 5000)

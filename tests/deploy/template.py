@@ -33,8 +33,8 @@ class _Nothing:
 NOTHING = _Nothing()
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML with !Ref and its like."""
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
+    """YAML with !Ref and its like, read by libyaml: hundreds of tests read large templates."""
 
 
 def _tag(loader: Any, tag: str, node: Any) -> dict[str, Any]:  # noqa: ANN401 - yaml has no types

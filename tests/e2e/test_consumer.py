@@ -32,6 +32,7 @@ def test_everything_arrives_once_and_is_checkpointed(scene: Scene) -> None:
     assert scene.run.children() == []
 
 
+@pytest.mark.slow
 def test_killed_idle_child_is_noticed_and_replaced(scene: Scene) -> None:
     scene.stream()
     scene.put(10)

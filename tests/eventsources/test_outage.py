@@ -175,7 +175,10 @@ def test_log_events_of_a_subscription(cluster: MemoryEngine, s3: Any) -> None:  
     cluster.prove(made.manifest)
 
 
-@pytest.mark.parametrize("as_text", [True, False], ids=["payload as text", "payload as an object"])
+@pytest.mark.parametrize(
+    "as_text",
+    [pytest.param(True, id="payload as text"), pytest.param(False, id="payload as an object", marks=pytest.mark.slow)],
+)
 def test_a_stream_that_is_away_for_longer_than_its_record_age(cluster: MemoryEngine, s3: Any, as_text: bool) -> None:  # noqa: ANN401, FBT001
     """What is given up is in S3 with its payload; `vpcflow replay` brings it back."""
     made, time = generator(events=1000, payload_events=50), clock()

@@ -169,7 +169,7 @@ def event_of(data: Iterable[bytes]) -> dict[str, Any]:
     return {"invocationId": "i", "deliveryStreamArn": "arn:aws:firehose:us-east-1:1:deliverystream/d", "records": rows}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(put=records, mode=st.sampled_from(MODES), limit=st.integers(0, 60_000))
 def test_a_reply_never_exceeds_its_limit(put: list[tuple[str, int]], mode: str, limit: int) -> None:
     """Room for the records as they came, and by chance a little more: what has no room fails whole, in its place."""

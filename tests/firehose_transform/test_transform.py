@@ -183,7 +183,7 @@ def test_room_is_kept_for_a_record_whose_parts_may_not_be_taken() -> None:
     assert [errand.number for errand in plan.errands] == [0]
 
 
-@pytest.mark.parametrize("limit", [4_200_000, 5_000_000])
+@pytest.mark.parametrize("limit", [4_200_000, pytest.param(5_000_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", ["documents", "bulk", "document"])
 def test_one_round_is_enough_with_the_least_reply_too(limit: int, mode: Mode) -> None:
     """As they came, a buffer of parts may be longer than a reply; what they give is shorter, each of them."""

@@ -37,6 +37,7 @@ def test_each_template_has_cases() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted(CASES)
 
 
+@pytest.mark.slow
 def test_cfn_lint_has_nothing_to_say_before_and_after_the_expansion(tmp_path: Path) -> None:
     made = []
     for name in NAMES:

@@ -102,7 +102,7 @@ class Rendered:
     """The manifests of one set of values."""
 
     def __init__(self, text: str) -> None:
-        self.manifests: list[dict[str, Any]] = [each for each in yaml.safe_load_all(text) if each]
+        self.manifests: list[dict[str, Any]] = [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
     def of(self, kind: str) -> dict[str, Any]:
         """Return the only manifest of a kind."""
