@@ -116,9 +116,9 @@ class Supervisor:
         self._folder.check()
         running = daemon.start(self._command, self._folder)
         try:
+            self._board.daemon_starts()
             if (process := Process.of(running.pid)) is not None:
                 self._folder.note_daemon(process)
-            self._board.daemon_starts()
             log.info("daemon started", extra={"fields": {"pid": running.pid}})
             while running.poll() is None and not self._asked():
                 self._folder.check()

@@ -24,7 +24,7 @@ from vpcflow.errors import SinkUnavailable
 from vpcflow.sink.engine import EngineOptions, EngineSink
 
 REGION = "eu-central-1"
-PATIENCE = 120.0
+PATIENCE = 300.0
 DAY = "AWSLogs/111111111111/vpcflowlogs/eu-central-1/2026/11/01"
 
 

@@ -48,7 +48,14 @@ def supervisor(path: Path, mode: str) -> int:
     one = Supervisor(
         command=[sys.executable, script, "daemon", mode],
         folder=folder,
-        timing=Timing(grace=1.0, margin=0.5, restart_first=0.1, restart_max=0.4, lock=1.0, tick=0.05),
+        timing=Timing(
+            grace=1.0 if mode == "stubborn" else 60,
+            margin=0.5,
+            restart_first=0.1,
+            restart_max=0.4,
+            lock=1.0 if mode == "refused" else 60,
+            tick=0.05,
+        ),
         clock=CLOCK,
         stderr=sys.stderr.buffer,
     )

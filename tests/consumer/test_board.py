@@ -227,7 +227,7 @@ def test_the_supervisor_says_that_its_loop_turns(bench: Bench) -> None:
     supervisor._logs = LogReader(bench.folder.logs, io.BytesIO())
     bench.settled()
     assert bench.board.illness()
-    assert not supervisor._wait(0.02, lambda: False)
+    assert not supervisor._wait(0.5, lambda: False)
     assert bench.board.illness() == []
     supervisor._logs.close()
 

@@ -73,7 +73,7 @@ class Bench:
 
     def ask(self, path: str) -> tuple[int, str]:
         try:
-            with urlopen(f"http://127.0.0.1:{self.folder.endpoint()}{path}", timeout=10) as reply:
+            with urlopen(f"http://127.0.0.1:{self.folder.endpoint()}{path}", timeout=60) as reply:
                 return reply.status, reply.read().decode()
         except HTTPError as error:
             with error:
@@ -82,7 +82,7 @@ class Bench:
     def close(self) -> None:
         for one in self.started:
             one.terminate()
-            one.communicate(timeout=30)
+            one.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -105,11 +105,11 @@ def test_one_endpoint_from_start_to_stop(bench: Bench) -> None:
     until(lambda: "vpcflow_daemon_restarts_total 1.0\n" in bench.ask("/metrics")[1])
     port = bench.folder.endpoint()
     one.terminate()
-    _, err = one.communicate(timeout=30)
+    _, err = one.communicate(timeout=60)
     assert one.returncode == 0, err
     assert bench.folder.endpoint() is None
     with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", port or 0), timeout=10)
+        socket.create_connection(("127.0.0.1", port or 0), timeout=60)
     # Nobody answers at the stream's endpoint: that is told, and nothing else suffers.
     assert [line["level"] for line in map(json.loads, err.splitlines()) if "retention" in line["msg"]] in (
         [],
@@ -128,7 +128,7 @@ def test_without_an_endpoint(bench: Bench) -> None:
 def test_a_port_in_use_is_a_matter_of_settings(bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         one = bench.start(f"127.0.0.1:{other.getsockname()[1]}")
-        _, err = one.communicate(timeout=30)
+        _, err = one.communicate(timeout=60)
     assert one.returncode == 78
     (line,) = err.splitlines()
     assert "metrics.listen: 127.0.0.1:" in json.loads(line)["msg"]
@@ -137,7 +137,7 @@ def test_a_port_in_use_is_a_matter_of_settings(bench: Bench) -> None:
 
 def test_no_address_is_a_matter_of_settings(bench: Bench) -> None:
     one = bench.start("9464")
-    _, err = one.communicate(timeout=30)
+    _, err = one.communicate(timeout=60)
     assert one.returncode == 78
     (line,) = err.splitlines()
     assert "metrics.listen: 9464: no HOST:PORT" in json.loads(line)["msg"]

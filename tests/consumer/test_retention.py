@@ -46,7 +46,7 @@ def test_its_thread_ends_when_told(folder: RunFolder) -> None:
     reader = RetentionReader(folder, lambda: 60.0)
     reader.start()
     reader.stop()
-    reader.join(10)
+    reader.join(60)
     assert not reader.is_alive()
     assert folder.retention() == 60
 

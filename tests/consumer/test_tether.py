@@ -18,7 +18,7 @@ TETHER = [sys.executable, "-I", "-S", tether.__file__]
 PAUSE = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 
 
-def until(condition: Callable[[], object], seconds: float = 15) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

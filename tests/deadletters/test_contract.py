@@ -42,6 +42,12 @@ ODD = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _one_queue_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the emulator does not show at once is not there."""
+    monkeypatch.setattr("vpcflow.deadletters.queue_shelves._WAIT_SECONDS", 0)
+
+
 def many(count: int, size: int = 20) -> list[DeadLetter]:
     return [replace(LETTER, position=n, raw=f"{n} ".encode().ljust(size, b"x")) for n in range(count)]
 

@@ -34,13 +34,14 @@ from vpcflow.stack.streams import CREDENTIALS, client, create_stream, put_record
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = itertools.count()
+_BUSY = 4  # times slower than where limits were found: no test may fail for what else its machine does
 
 
 def until(condition: Callable[[], Any], seconds: float, what: str = "") -> float:
-    """Wait for a condition; return how long that took."""
+    """Wait for a condition, on a busy machine longer than `seconds`; return how long that took."""
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < seconds, f"not within {seconds:.0f} s: {what}"
+        assert time.monotonic() - began < _BUSY * seconds, f"not within {_BUSY} times {seconds:.0f} s: {what}"
         time.sleep(0.1)
     return time.monotonic() - began
 
@@ -154,9 +155,13 @@ class Scene:
         return wiring.template(load(self.settings, self.environ).settings, self.sink)
 
     def write(self, *, short: bool) -> None:
-        """Write the settings; `short`: timings of the KCL for tests."""
+        """Write the settings; `short`: timings of the KCL for tests.
+
+        The failover time is that of production: with a shorter one, a machine that stands still for a second or two has lost
+        its leases.
+        """
         timings = (
-            "failover_milliseconds = 2000\nlease_assignment_milliseconds = 1000\nshard_sync_milliseconds = 1000\n"
+            "failover_milliseconds = 10000\nlease_assignment_milliseconds = 1000\nshard_sync_milliseconds = 1000\n"
             "parent_poll_milliseconds = 1000\n"
         )
         self.settings.write_text(f"""
@@ -234,7 +239,7 @@ restart_max_seconds = 2.0
         """Wait until all that was put is there, each once."""
         began = time.monotonic()
         while len(found := self.flows()) < self.sent:
-            assert time.monotonic() - began < seconds, f"{len(found)} of {self.sent} documents: {found[:20]}"
+            assert time.monotonic() - began < _BUSY * seconds, f"{len(found)} of {self.sent} documents: {found[:20]}"
             assert any(one.poll() is None for one in self.started), "the consumer ended"
             time.sleep(0.2)
         assert found == list(range(self.sent))
@@ -263,7 +268,7 @@ restart_max_seconds = 2.0
         if self.run.endpoint() is None:
             return 0, ""
         try:
-            with urlopen(f"http://127.0.0.1:{self.run.endpoint()}{path}", timeout=10) as reply:
+            with urlopen(f"http://127.0.0.1:{self.run.endpoint()}{path}", timeout=60) as reply:
                 return int(reply.status), reply.read().decode()
         except HTTPError as error:
             with error:

@@ -148,7 +148,7 @@ class Fleet(Scene):
         at = time.monotonic()
         for one in tree:
             one.signal(signal.SIGKILL)
-        self.workers.pop(worker).wait(10)
+        self.workers.pop(worker).wait(60)
         until(lambda: not any(one.alive() for one in tree), 10, f"the end of {worker}")
         return at
 

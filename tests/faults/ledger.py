@@ -100,7 +100,7 @@ def read(file: Path) -> tuple[dict[str, Any], list[tuple[str, Row]]]:
 def product_of(url: str) -> str:
     """Return product and version of a search engine, e.g. `opensearch 3.6.0`. A server that answers no `GET /` is asked too."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{url}/_nodes/_local?filter_path=nodes.*.version", timeout=10) as answer:
+    with opener.open(f"{url}/_nodes/_local?filter_path=nodes.*.version", timeout=60) as answer:
         name = str(answer.headers.get("X-Elastic-Product") or "opensearch").lower()
         (node,) = json.loads(answer.read())["nodes"].values()
     return f"{name} {node['version']}"

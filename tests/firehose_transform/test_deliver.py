@@ -192,9 +192,9 @@ def test_a_record_that_found_no_room_is_not_settled() -> None:
     addresses = ["10.9.9.9", *(f"10.0.0.{number}" for number in range(1, 6))]
     sent = event(*(LINE.replace(LINE.split()[3], address).encode() for address in addresses))
     bulk = {"BULK__IN_FLIGHT": "2", "BULK__MAX_ACTIONS": "1"}
-    retry = {"RETRY__INITIAL_SECONDS": "0.05", "RETRY__MAX_SECONDS": "0.05", "RETRY__DEADLINE_SECONDS": "0.3"}
+    retry = {"RETRY__INITIAL_SECONDS": "0.05", "RETRY__MAX_SECONDS": "0.05", "RETRY__DEADLINE_SECONDS": "2"}
     made = Deliverer(settings_of(**bulk, **retry), Rules(mode="deliver"), sink, None, clock=clock)
-    answers, _ = made.answers(parse_request(sent), Decoder(), Deadline(clock, None, 1.0, cap_seconds=10))
+    answers, _ = made.answers(parse_request(sent), Decoder(), Deadline(clock, None, 1.0, cap_seconds=60))
     results = [result for result, _ in judged(sent, response(answers, 5_000_000))]
     assert results[0] == "ProcessingFailed"
     assert 0 < results.count("Dropped") == len(sink.documents) < 5

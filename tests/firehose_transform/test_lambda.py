@@ -73,7 +73,8 @@ def test_a_stalled_cluster_fails_the_invocation_before_lambda_does(
     sent = event(payload(*lines(5)), LINE.encode())
     with FaultProxy(stack_elasticsearch.engine_url, rules) as proxy:
         name = f"stalled{len(path)}"
-        with Function(HANDLER, variables(proxy.url, NAME=name), timeout=10) as function:
+        environ = {"FIREHOSE__DEADLINE_MARGIN_SECONDS": "15"}
+        with Function(HANDLER, variables(proxy.url, NAME=name, **environ), timeout=25) as function:
             answer = function.invoke(sent)
             assert answer.error_type == "SinkUnavailable", answer.payload
         assert [line for line in proxy.journal.lines() if json.loads(line)["action"] == "delay"]
@@ -85,10 +86,10 @@ def test_what_was_settled_before_the_cluster_stalled_is_not_failed(
 ) -> None:
     rules = parse_script(STALL.format(path="_bulk", more="first = 3\n"))
     sent = event(*[payload(*lines(10), tag=str(number)) for number in range(5)])
-    environ = {"BULK__MAX_ACTIONS": "10", "BULK__IN_FLIGHT": "1"}
+    environ = {"BULK__MAX_ACTIONS": "10", "BULK__IN_FLIGHT": "1", "FIREHOSE__DEADLINE_MARGIN_SECONDS": "20"}
     with (
         FaultProxy(stack_elasticsearch.engine_url, rules) as proxy,
-        Function(HANDLER, variables(proxy.url, NAME="half", **environ), timeout=25) as function,
+        Function(HANDLER, variables(proxy.url, NAME="half", **environ), timeout=55) as function,
     ):
         answer = function.invoke(sent)
     assert not answer.failed, answer.payload

@@ -59,6 +59,10 @@ class Stopping(Program):
     def open(self, branches: Branches, times: Times, meters: Meters) -> Any:  # noqa: ANN401
         return CountingFan(super().open(branches, times, meters), self._scene, times)
 
+    def _client(self, service: str, region: str, endpoint: str, read_seconds: float) -> Any:  # noqa: ANN401
+        """Be patient: that this machine is busy is no fault of the queue, and what was sent twice would be one of ours."""
+        return super()._client(service, region, endpoint, max(read_seconds, 60))
+
 
 @dataclass
 class Scene:

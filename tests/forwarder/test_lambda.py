@@ -95,11 +95,14 @@ def test_50_a_stalled_cluster_fails_the_invocation_before_lambda_does(
     rules = parse_script(STALL.format(path="", more=""))
     with (
         FaultProxy(stack_elasticsearch.engine_url, rules) as proxy,
-        Function(HANDLER, variables(scene, proxy.url, f"stall-{kind}"), timeout=12, name="forwarder") as function,
+        Function(
+            HANDLER,
+            variables(scene, proxy.url, f"stall-{kind}", FORWARDER__DEADLINE_MARGIN_SECONDS="20"),
+            timeout=30,
+            name="forwarder",
+        ) as function,
     ):
-        begun = time.monotonic()
         answer = function.invoke(event)
-        assert time.monotonic() - begun < 12
     assert answer.error_type != "Sandbox.Timedout", answer.payload
     if answer.failed:
         assert answer.error_type in ("SinkUnavailable", "Stopped", "NotSettled"), answer.payload
@@ -114,10 +117,10 @@ def test_what_was_settled_before_the_cluster_stalled_does_not_come_again(
 ) -> None:
     rules = parse_script(STALL.format(path="_bulk", more="first = 3\n"))
     event = kinesis_event(*[payload(*lines(10), tag=str(number)) for number in range(5)])
-    environ = {"BULK__MAX_ACTIONS": "10", "BULK__IN_FLIGHT": "1"}
+    environ = {"BULK__MAX_ACTIONS": "10", "BULK__IN_FLIGHT": "1", "FORWARDER__DEADLINE_MARGIN_SECONDS": "30"}
     with (
         FaultProxy(stack_elasticsearch.engine_url, rules) as proxy,
-        Function(HANDLER, variables(scene, proxy.url, "half", **environ), timeout=20, name="forwarder") as function,
+        Function(HANDLER, variables(scene, proxy.url, "half", **environ), timeout=60, name="forwarder") as function,
     ):
         answer = function.invoke(event)
         assert not answer.failed, answer.payload

@@ -125,6 +125,12 @@ def scene(aws_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
     return Scene(aws_url, sqs, s3, Queue(sqs, url, SystemClock(), visibility_seconds=60))
 
 
+@pytest.fixture
+def hidden_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that failed is not seen again while a test looks, however long that takes."""
+    monkeypatch.setattr("vpcflow.forwarding.worker._FIRST_BACKOFF_SECONDS", 600)
+
+
 def test_48_mixed_objects_and_messages_in_one_queue(scene: Scene) -> None:
     scene.put(KEY, 30)
     scene.put("AWSLogs/1/vpcflowlogs/a b.log.gz", 40)
@@ -146,6 +152,7 @@ def test_48_mixed_objects_and_messages_in_one_queue(scene: Scene) -> None:
     assert [one.reason for _, one in scene.letters.letters()] == ["object"]
 
 
+@pytest.mark.usefixtures("hidden_for_long")
 def test_a_poison_message_costs_itself_alone_and_comes_back_later(scene: Scene) -> None:
     scene.put(KEY, 30)
     scene.send("no notification")
@@ -156,6 +163,7 @@ def test_a_poison_message_costs_itself_alone_and_comes_back_later(scene: Scene) 
     assert len(scene.engine.documents) == 30
 
 
+@pytest.mark.usefixtures("hidden_for_long")
 def test_28_a_source_without_an_input_is_retained(scene: Scene) -> None:
     def refused(*arns: str) -> object:
         raise VpcFlowError(f"{arns[-1]}: no input matches", exit_code=EX_CONFIG)
@@ -198,6 +206,7 @@ def test_a_stop_gives_back_what_was_not_begun(scene: Scene) -> None:
     assert scene.in_queue() == (2, 0)
 
 
+@pytest.mark.usefixtures("hidden_for_long")
 def test_what_the_engine_refuses_goes_back_and_ends_the_program(scene: Scene) -> None:
     def refuse(_asked: int) -> None:
         raise SinkRefused("no such data stream", exit_code=EX_CONFIG)

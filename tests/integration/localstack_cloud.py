@@ -27,7 +27,7 @@ ROLE = "arn:aws:iam::000000000000:role/flows"
 RUNTIME = "python3.13"
 """What it runs functions on is another matter: the zips are made for that."""
 _PUT_EVENTS = 1000
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 
 
 def written(made: Generator) -> Iterator[tuple[str, list[Event]]]:

@@ -87,7 +87,7 @@ class Store:
         stored = self.objects[bucket, key] = Stored(data, etag, version)
         return stored
 
-    def client(self, read_seconds: float = 5.0) -> Any:  # noqa: ANN401
+    def client(self, read_seconds: float = 60) -> Any:  # noqa: ANN401
         """One per patience: to make a client takes longer than most of the tests."""
         if read_seconds not in self._clients:
             self._clients[read_seconds] = s3_client(region="eu-central-1", endpoint=self.url, read_seconds=read_seconds)

@@ -56,12 +56,11 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
 
 @pytest.mark.parametrize("more", [b"x", b"\r\n"], ids=["its own body", "an empty line"])
 def test_what_comes_after_the_answer_does_not_keep_a_connection(monkeypatch: pytest.MonkeyPatch, more: bytes) -> None:
-    monkeypatch.setattr(connections, "_HEAD_SECONDS", 0.2)
-
     async def scene() -> bytes:
         async with connected() as (reader, writer), asyncio.timeout(PATIENCE_SECONDS):
             writer.write(HEAD + (b"100\r\n\r\n" if more == b"x" else b"0\r\n\r\n"))
             assert b"401" in await _answer(reader)
+            monkeypatch.setattr(connections, "_HEAD_SECONDS", 0.2)
             writer.write(more)
             return await reader.read()
 

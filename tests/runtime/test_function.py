@@ -119,7 +119,7 @@ def test_what_is_printed_goes_to_the_log() -> None:
 def test_an_answer_to_no_invocation_is_refused() -> None:
     api = RuntimeApi("arn")
     try:
-        connection = HTTPConnection(api.address, timeout=5)
+        connection = HTTPConnection(api.address, timeout=60)
         connection.request("POST", "/2018-06-01/runtime/invocation/nobody/response", b"{}")
         assert connection.getresponse().status == 400
         connection.close()

@@ -74,7 +74,7 @@ class Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, object]:
         connection, address = super().get_request()
-        connection.settimeout(10)  # a client that never speaks must not stop the others
+        connection.settimeout(60)  # a client that never speaks must not stop the others
         if self.tls is not None:
             connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
@@ -178,7 +178,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         if self._refused():
             return
         host, _, port = self.path.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=10) as there:
+        with socket.create_connection((host, int(port)), timeout=60) as there:
             self.send_response(200)
             self.end_headers()
             back = threading.Thread(target=_copy, args=(there, self.connection))
@@ -192,7 +192,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         if self._refused():
             return
         url = urlsplit(self.path)
-        with socket.create_connection((url.hostname or "", url.port or 80), timeout=10) as there:
+        with socket.create_connection((url.hostname or "", url.port or 80), timeout=60) as there:
             lines = [f"{self.command} {url.path}?{url.query} HTTP/1.0"]
             lines += [
                 f"{name}: {value}" for name, value in self.headers.items() if name.lower() != "proxy-authorization"

@@ -138,7 +138,7 @@ def test_a_server_that_speaks_something_else(connect: Connect) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         engine = connect(hosts=(f"http://127.0.0.1:{other.getsockname()[1]}",), product="opensearch")
-        other.settimeout(10)
+        other.settimeout(60)
 
         def greet() -> None:
             connection, _ = other.accept()

@@ -151,7 +151,7 @@ def test_many_threads_that_are_refused_at_once_read_once(server: Server, connect
     def judge(request: Request) -> Canned | None:
         if request.headers["authorization"] != "ApiKey old":
             return None
-        all_refused.wait(10)
+        all_refused.wait(60)
         return REFUSED
 
     server.judge = judge

@@ -23,7 +23,7 @@ from vpcflow.stack.servers import engine_server
 from vpcflow.types import Bulk
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
-READY_SECONDS = 180.0
+READY_SECONDS = 600.0
 BULK = Bulk(b'{"create":{"_index":"secured"}}\n{"@timestamp":"2026-01-01T00:00:00.000Z"}\n', 1)
 
 

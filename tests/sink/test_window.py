@@ -90,7 +90,7 @@ def test_never_more_than_the_window_at_once(limit: int, overloads: list[bool]) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     assert most <= limit
     assert 1 <= window.size <= limit
@@ -109,7 +109,7 @@ def test_a_smaller_window_makes_later_ones_wait() -> None:
         thread = threading.Thread(target=second)
         thread.start()
         assert not entered.wait(0.05)
-    thread.join(10)
+    thread.join(60)
     assert entered.is_set()
 
 

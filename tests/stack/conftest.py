@@ -30,7 +30,7 @@ class Processes:
                 found.append(int(entry.name))
         return found
 
-    def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    def until(self, condition: Callable[[], bool], seconds: float = 60) -> bool:
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:

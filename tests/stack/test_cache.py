@@ -71,19 +71,19 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
     def build(stage: Path) -> None:
         made.append(stage)
         entered.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     said: list[str] = []
     first = threading.Thread(target=lambda: Cache(tmp_path).part("thing", "k", build))
     second = threading.Thread(target=lambda: Cache(tmp_path).part("thing", "k", build, said.append))
     first.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     second.start()
     while not said:
         assert second.is_alive()
     go_on.set()
-    first.join(10)
-    second.join(10)
+    first.join(60)
+    second.join(60)
     assert len(made) == 1
     assert said == ["thing: is being fetched already, waiting"]
 

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 _MOST_PORT = 65_535
 _ADMIN_CONNECTIONS = 64
 _BACKLOG = 512
-_MARGIN_SECONDS = 2  # for answers to be sent once the grace is over
+_MARGIN_SECONDS = 5  # for answers to be sent once the grace is over
 
 
 class _Server(uvicorn.Server):

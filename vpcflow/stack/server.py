@@ -20,7 +20,7 @@ from vpcflow.stack.errors import StackError
 __all__ = ["NOBODY", "Server", "Watch", "end_group", "environment", "free_port"]
 
 NOBODY = 65534
-_GONE_SECONDS = 5.0
+_GONE_SECONDS = 30.0
 _REASON = re.compile(
     r"^(?!.*\[(INFO|WARN) *\]).*(Exception|Error)(: |\[)"
 )  # the line of a log that says what went wrong

@@ -67,7 +67,7 @@ def together(scenes: list[Scene], at: int, act: Callable[[], None], then: Callab
 
     def one(scene: Scene) -> None:
         scene.run(upto=at, settings=ONE_BY_ONE)
-        scene.run(between={at: lambda: first.wait(120)}, on_first_wait=lambda: second.wait(120), settings=ONE_BY_ONE)
+        scene.run(between={at: lambda: first.wait(300)}, on_first_wait=lambda: second.wait(300), settings=ONE_BY_ONE)
 
     with ThreadPoolExecutor(len(scenes)) as pool:
         for done in [pool.submit(one, scene) for scene in scenes]:
@@ -118,7 +118,7 @@ def test_flood_stage(scenes: list[Scene], ledger: Ledger) -> None:
             "cluster__routing__allocation__disk__threshold_enabled": True,
         }
         put(scenes[0], **full, **often)
-        until(lambda: all(blocked(scene) for scene in scenes), 60, "flood stage")
+        until(lambda: all(blocked(scene) for scene in scenes), 180, "flood stage")
 
     def dry() -> None:
         put(scenes[0], **dict.fromkeys(marks, "1b"))  # free bytes; still watched, or OpenSearch leaves its blocks

@@ -148,7 +148,7 @@ class FaultScene(Scene):
         """SIGTERM to a supervisor: it must leave with exit code 0, within its grace and some."""
         assert one.poll() is None
         text = self.note(fault="SIGTERM", process="supervisor", target=one.pid, when=when)
-        assert self.stop(one) < 14
+        assert self.stop(one) < 30
         return text
 
     def kill(self, process: Process, who: str) -> str:
@@ -162,7 +162,7 @@ class FaultScene(Scene):
     def lose(self, one: subprocess.Popen[bytes]) -> str:
         """Kill -9 a supervisor."""
         one.kill()
-        one.wait(5)
+        one.wait(60)
         assert one.returncode == -9
         return self.note(fault="SIGKILL", process="supervisor", target=one.pid)
 

@@ -121,5 +121,5 @@ def test_killed_and_stopped_one_after_the_other(make_scenes: MakeScenes, ledger:
         assert max(scene.dead_letters().values()) <= 2, "a dead letter comes once more for each death at most"
         scene.stop()
         scene.row(
-            ledger, {fault: lines[fault][number] for fault in FAULTS}, "all there, each once; no orphan after 5 s"
+            ledger, {fault: lines[fault][number] for fault in FAULTS}, "all there, each once; no orphan stays"
         )

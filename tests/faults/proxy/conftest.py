@@ -107,7 +107,7 @@ class Desk:
         self.proxies.append(self.closing.enter_context(one))
         return one
 
-    def connection(self, proxy: FaultProxy, timeout: float = 10) -> http.client.HTTPConnection:
+    def connection(self, proxy: FaultProxy, timeout: float = 60) -> http.client.HTTPConnection:
         one = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=timeout)
         self.closing.callback(one.close)
         return one

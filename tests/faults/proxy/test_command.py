@@ -30,11 +30,11 @@ def test_it_serves_until_a_signal(desk: Desk, tmp_path: Path, number: signal.Sig
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         answers = []
         for _ in range(2):
-            with opener.open(url, timeout=10) as answer:
+            with opener.open(url, timeout=60) as answer:
                 answers.append(answer.read())
         (line,) = desk.lines()  # before it ends: a killed one leaves its lines
         proxy.send_signal(number)
-        assert proxy.wait(10) == 0
+        assert proxy.wait(60) == 0
     assert url.startswith("http://127.0.0.1:")
     assert answers == [b"made", b"nothing"]
     assert line["action"] == "status"

@@ -51,7 +51,7 @@ def test_a_pattern_lets_rejects_alone_pass(cloud: Cloud, engine: Engine, made: G
     group.subscribe(cloud.function("forwarder", {**engine.functions, **environ}), REJECTS)
     group.write(made)
     planted = sum(sums.flows for (_, action), sums in made.manifest.sums.items() if action == "REJECT")
-    until(lambda: len(engine.documents()) >= planted, 120, f"{planted} documents")
+    until(lambda: len(engine.documents()) >= planted, 300, f"{planted} documents")
     lines = [document["event"]["original"].split(" ") for document in engine.documents()]
     assert planted == len(lines) == len({tuple(line) for line in lines}) > 10
     assert {line[12] for line in lines} == {"REJECT"}

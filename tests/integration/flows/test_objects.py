@@ -33,7 +33,7 @@ def test_objects_are_there_once(cloud: Cloud, engine: Engine, made: Generator) -
         flows.put(key, body)
         flows.put(key, body)
     engine.proves(made)
-    until(lambda: not queue.waiting(), 90, "an empty queue")
+    until(lambda: not queue.waiting(), 300, "an empty queue")
     engine.proves(made)
     assert letters.objects() == {}
 
@@ -43,8 +43,8 @@ def test_a_message_that_cannot_be_forwarded_reaches_the_dead_letter_queue(
     cloud: Cloud, engine: Engine, made: Generator
 ) -> None:
     """It names an object in a bucket that is not there. Once the bucket is there, the same message is forwarded."""
-    letters, dead, queue = cloud.bucket(), cloud.queue(), cloud.queue(visibility=8)
-    cloud.map_queue(queue, cloud.function("forwarder", {**engine.functions, **keeping(letters)}, timeout=8))
+    letters, dead, queue = cloud.bucket(), cloud.queue(), cloud.queue(visibility=20)
+    cloud.map_queue(queue, cloud.function("forwarder", {**engine.functions, **keeping(letters)}, timeout=20))
     (late, body), *files = made.s3_files(lines_each=300)
     flows = cloud.bucket(tells=queue)
     for key, content in files:
@@ -55,9 +55,10 @@ def test_a_message_that_cannot_be_forwarded_reaches_the_dead_letter_queue(
     queue.redrive(dead, receives=2)
     queue.send(poison)
     found: list[str] = []
-    until(lambda: found.extend(dead.received()) or found, 90, "a message in the dead-letter queue")
+    until(lambda: found.extend(dead.received()) or found, 300, "a message in the dead-letter queue")
     assert found == [poison]
     cloud.bucket(name=missing).put(late, body)
+    queue.redrive(dead, receives=50)
     queue.send(poison)
     engine.proves(made)
     assert letters.objects() == {}
@@ -72,7 +73,7 @@ def test_dead_letters_are_replayed_once_their_cause_is_corrected(cloud: Cloud, e
     group.subscribe(cloud.function("forwarder", {**engine.functions, **keeping(letters)}))
     group.write(made)
     kept = lambda: sum(len(body.splitlines()) for body in letters.objects().values())  # noqa: E731
-    until(lambda: kept() == made.manifest.documents, 90, "all lines are kept")
+    until(lambda: kept() == made.manifest.documents, 300, "all lines are kept")
     assert engine.documents() == []
     corrected = {
         **engine.environ,

@@ -46,7 +46,7 @@ def test_a_batch_that_was_given_up_is_replayed(cloud: Cloud, engine: Engine, mad
     cloud.put(stream, sent)
     cloud.map_stream(stream, function, given_up=given_up, retries=1)
     told: list[str] = []
-    until(lambda: _records(told, given_up) == len(sent), 120, "all records given up")
+    until(lambda: _records(told, given_up) == len(sent), 300, "all records given up")
     for number, text in enumerate(told):
         (tmp_path / f"{number}.json").write_text(text)
     assert engine.documents() == []

@@ -24,7 +24,7 @@ from vpcflow.stack.streams import CREDENTIALS
 __all__ = ["LocalStack", "given", "running"]
 
 _ROLE = "arn:aws:iam::000000000000:role/test"
-_ACTIVE_SECONDS = 60.0
+_ACTIVE_SECONDS = 180.0
 _TELL = "import sys\ndef handler(event, context):\n    return '{}.{}'.format(*sys.version_info)\n"
 
 

@@ -20,7 +20,7 @@ from vpcflow.stack.server import environment, free_port
 __all__ = ["HostLocalStack", "answers"]
 
 SERVICES = "kinesis,dynamodb,dynamodbstreams,s3,sqs,logs,firehose,lambda,cloudwatch,iam,sts,kms,secretsmanager,ssm"
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
 _LAST_LINES = 5
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback is never behind a proxy
 
@@ -134,4 +134,5 @@ def _settings(folder: Path, python: Path, port: int) -> dict[str, str]:
         "NODE_OPTIONS": f"--require {folder / 'loopback.cjs'}",
         "LAMBDA_RUNTIME_EXECUTOR": "subprocess",
         "LAMBDA_KEEPALIVE_MS": "60000",
+        "LAMBDA_RETRY_BASE_DELAY": "5",
     }

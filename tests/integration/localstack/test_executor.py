@@ -13,7 +13,7 @@ from tests.integration.localstack.endpoint import LocalStack
 from tests.integration.localstack.functions import made
 
 pytestmark = [pytest.mark.localstack, pytest.mark.slow]
-SECONDS = 10
+SECONDS = 30
 
 
 @pytest.fixture(scope="module")

@@ -27,15 +27,18 @@ pytestmark = [pytest.mark.localstack, pytest.mark.slow]
 PROGRAM = """
 import time
 from tests.integration.localstack.endpoint import running
+from tests.integration.localstack.functions import made
 with running({}) as localstack:
     with localstack.client("kinesis") as kinesis, localstack.client("dynamodb") as dynamodb:
         kinesis.list_streams(), dynamodb.list_tables()
-    print(localstack.python, localstack.url, flush=True)
-    time.sleep(600)
+    with localstack.client("lambda") as functions, made(functions) as name:
+        functions.invoke(FunctionName=name, Payload=b"{}")
+        print("ready", localstack.url, flush=True)
+        time.sleep(600)
 """
 
 
-def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def soon(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not (met := condition()) and time.monotonic() < end:
         time.sleep(0.1)
@@ -66,7 +69,7 @@ def test_nothing_is_left_however_it_ends(localstack: LocalStack, tmp_path: Path,
     assert soon(lambda: not alive(processes)), alive(processes)
     assert soon(lambda: not list(tmp_path.iterdir())), list(tmp_path.iterdir())
     assert not answers(said[1])
-    assert answers(localstack.url)  # which is another
+    assert soon(lambda: answers(localstack.url))  # which is another
 
 
 def test_a_given_one_is_used_and_not_ended(localstack: LocalStack) -> None:
@@ -75,7 +78,7 @@ def test_a_given_one_is_used_and_not_ended(localstack: LocalStack) -> None:
             assert (found.url, found.owned) == (localstack.url, False)
             with found.client("sqs") as sqs:
                 sqs.list_queues()
-        assert answers(localstack.url)
+        assert soon(lambda: answers(localstack.url))
 
 
 def test_the_session_takes_what_was_given(localstack: LocalStack) -> None:
@@ -97,7 +100,7 @@ def test_a_session_with_a_given_one(localstack: LocalStack, variable: str) -> No
         timeout=300,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
-    assert answers(localstack.url)
+    assert soon(lambda: answers(localstack.url))
 
 
 def test_no_other_localstack_has_its_objects(localstack: LocalStack) -> None:
