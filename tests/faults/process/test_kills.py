@@ -120,6 +120,4 @@ def test_killed_and_stopped_one_after_the_other(make_scenes: MakeScenes, ledger:
     for number, scene in enumerate(scenes):
         assert max(scene.dead_letters().values()) <= 2, "a dead letter comes once more for each death at most"
         scene.stop()
-        scene.row(
-            ledger, {fault: lines[fault][number] for fault in FAULTS}, "all there, each once; no orphan stays"
-        )
+        scene.row(ledger, {fault: lines[fault][number] for fault in FAULTS}, "all there, each once; no orphan stays")
