@@ -157,11 +157,10 @@ class Scene:
     def write(self, *, short: bool) -> None:
         """Write the settings; `short`: timings of the KCL for tests.
 
-        The failover time is that of production: with a shorter one, a machine that stands still for a second or two has lost
-        its leases.
+        A machine that stands still for most of the failover time has lost its leases; the KCL takes so long to end, too.
         """
         timings = (
-            "failover_milliseconds = 10000\nlease_assignment_milliseconds = 1000\nshard_sync_milliseconds = 1000\n"
+            "failover_milliseconds = 5000\nlease_assignment_milliseconds = 1000\nshard_sync_milliseconds = 1000\n"
             "parent_poll_milliseconds = 1000\n"
         )
         self.settings.write_text(f"""

@@ -79,6 +79,7 @@ class FaultScene(Scene):
             folder,
             {
                 "VPCFLOW_INDEX__MODE": mode,
+                "VPCFLOW_CONSUMER__FAILOVER_MILLISECONDS": "10000",
                 "VPCFLOW_CONSUMER__SHUTDOWN_GRACE_MILLISECONDS": "2000",
                 "FAULT_INJECT": str(self.injections),
                 **(environ or {}),
