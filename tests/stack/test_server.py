@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +40,25 @@ def server(work: Path, program: str = PROGRAM) -> Server:
         url=f"http://127.0.0.1:{port}",
         log=work / "sample.log",
     )
+
+
+def test_a_free_port_is_none_that_others_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            one = stack.enter_context(socket.socket())
+            one.bind(("127.0.0.1", 0))
+            given.append(one.getsockname()[1])
+    random.seed(1)
+    first = [free_port() for _ in range(5)]
+    random.seed(1)
+    assert first != [free_port() for _ in range(5)], "two processes with one seed choose alike"
+    assert max(first) < min(32_768, *given)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first[0]))
+        monkeypatch.setattr("vpcflow.stack.server._PORTS", [first[0]])
+        with pytest.raises(StackError, match="no free port"):
+            free_port()
 
 
 def test_it_answers_and_leaves_nobody(tmp_path: Path, processes: Processes) -> None:

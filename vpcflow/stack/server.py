@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -21,6 +22,9 @@ __all__ = ["NOBODY", "Server", "Watch", "end_group", "environment", "free_port"]
 
 NOBODY = 65534
 _GONE_SECONDS = 30.0
+_PORTS = range(15_000, 32_768)
+_PORT_TRIES = 1_000
+_CHANCE = random.SystemRandom()  # what seeds the other one, as tests do, would have all processes choose alike
 _REASON = re.compile(
     r"^(?!.*\[(INFO|WARN) *\]).*(Exception|Error)(: |\[)"
 )  # the line of a log that says what went wrong
@@ -28,11 +32,20 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "HOME")
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that nobody listens on now.
+
+    It is below those that systems give to who asks for any (Linux from 32768, others from 49152): a server that takes half a
+    minute to start would find such a one taken, and be mistaken for the stranger who answers there.
+
+    Raises:
+        StackError: none of many is free.
+    """
+    for _ in range(_PORT_TRIES):
+        port = _CHANCE.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise StackError(f"no free port found between {_PORTS[0]} and {_PORTS[-1]}: end what listens there")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
