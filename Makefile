@@ -11,8 +11,8 @@ PYTEST := $(BIN)/python -m pytest -q
 # The set-ups build on each other; one after the other, whatever -j says.
 .NOTPARALLEL:
 
-# Environment of others must not leak in: a venv that is active, a PYTHONPATH, pip's own venv rules; and who forbids Python its
-# caches has each test process compile everything again.
+# Environment of others must not leak in: a venv that is active, a PYTHONPATH, pip's own venv rules; without Python's caches
+# each process of the tests would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 MakeFleet = Callable[[str], Fleet]
 # The KCL gives a dead worker leases until what it told of its load has aged, and a leader's place is kept for 120 s.
-CAP = 600.0
+CAP = 300.0
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ PUT = 10  # records of one put
 PAGE = 10_000
 RESETS = 0.05  # part of the requests whose connection is reset, three ways
 EARLY = 0.25  # part of the kills that do not wait until the consumer is up again
-UP_SECONDS = 180.0
+UP_SECONDS = 60.0
 STILL_SECONDS = 300.0  # after the last kill: no new document for so long means that some will never come
 
 

@@ -16,8 +16,9 @@ from vpcflow.stack.server import NOBODY, Server, free_port
 
 __all__ = ["dynamodb_server", "engine_server", "kinesis_server"]
 
-# What the engines' option files hold and a read-only home or the packaged Java runtime cannot take.
+# Servers here live for minutes: with the quick compiler alone they start with half of the work.
 _QUICK = "-XX:TieredStopAtLevel=1"
+# What the engines' option files hold and a read-only home or the packaged Java runtime cannot take.
 _DROPPED_OPTIONS = re.compile(r"(?m)^.*(-Xlog:gc|jdk\.incubator\.vector).*$")
 
 
@@ -114,7 +115,6 @@ def engine_server(
         environ={
             "HOME": str(folder),
             f"{prefix}_JAVA_HOME": str(java),
-            # It lives for minutes: with the quick compiler alone it starts with half of the work.
             f"{prefix}_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:-UsePerfData {_QUICK}",
             f"{prefix}_TMPDIR": str(folder / "tmp"),
             # Elasticsearch's launcher, a Java process of its own, makes a folder and leaves it.

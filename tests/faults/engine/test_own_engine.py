@@ -118,7 +118,7 @@ def test_flood_stage(scenes: list[Scene], ledger: Ledger) -> None:
             "cluster__routing__allocation__disk__threshold_enabled": True,
         }
         put(scenes[0], **full, **often)
-        until(lambda: all(blocked(scene) for scene in scenes), 180, "flood stage")
+        until(lambda: all(blocked(scene) for scene in scenes), 60, "flood stage")
 
     def dry() -> None:
         put(scenes[0], **dict.fromkeys(marks, "1b"))  # free bytes; still watched, or OpenSearch leaves its blocks

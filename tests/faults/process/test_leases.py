@@ -78,9 +78,8 @@ def test_lease_lost_while_a_bulk_is_in_flight(
         started([scene for scene, _ in both])
         Wanted.on = True
         children = [scene.child() for scene, _ in both]
-        for (scene, _), child in zip(
-            both, children, strict=True
-        ):  # the table holds a checkpoint before its child knows
+        # The table holds a checkpoint before its child knows.
+        for (scene, _), child in zip(both, children, strict=True):
             last = scene.placed[-1][1]
             until(lambda s=scene, c=child, last=last: s.acknowledged(c)[-1:] == [last], 15, "its last word")  # type: ignore[misc]
         acknowledged = [scene.acknowledged(child) for (scene, _), child in zip(both, children, strict=True)]
